@@ -1,0 +1,238 @@
+"""The composition root: the only place that knows everything. It builds the parts and the web application from them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+from litestar import Litestar
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import State
+from litestar.static_files import create_static_files_router
+
+from omnicrm import migrations, store
+from omnicrm.domain import jobs
+from omnicrm.domain.action import Door
+from omnicrm.domain.actor import SYSTEM
+from omnicrm.domain.billing import actions as _billing_actions  # noqa: F401 - declares its actions
+from omnicrm.domain.billing import queries as billing
+from omnicrm.domain.catalogue import ports as catalogue_ports
+from omnicrm.domain.charging.ports import ChargingEngine, JobRef
+from omnicrm.domain.customers import ports as customer_ports
+from omnicrm.domain.errors import NotAuthenticated
+from omnicrm.domain.identity import actions as identity
+from omnicrm.domain.identity import tokens
+from omnicrm.domain.inventory import actions as _inventory_actions  # noqa: F401
+from omnicrm.domain.provisioning import flows as _flows  # noqa: F401 - declares its jobs
+from omnicrm.domain.provisioning.ports import PlaybookRunner
+from omnicrm.domain.provisioning.queries import actor_of_job
+from omnicrm.domain.services import actions as _service_actions  # noqa: F401
+from omnicrm.domain.services import queries as services
+from omnicrm.integrations.ansible import AnsibleRunner
+from omnicrm.integrations.cgrates import CgratesClient
+from omnicrm.paths import PLAYBOOKS, STATIC
+from omnicrm.settings import Settings, SettingsError, ensure_secrets
+from omnicrm.views import activity, auth, customers, inventory, products, provisions, site, transactions
+from omnicrm.views import services as service_views
+from omnicrm.views.errors import HANDLERS
+from omnicrm.views.http import guard, public
+from omnicrm.views.page import environment
+from omnicrm.worker import Queue, Workers
+
+#: Larger bodies than any record needs; a sandboxed mail brings its own limit.
+MAX_BODY = 6 * 1024 * 1024
+
+
+def _wire_areas() -> None:
+    """Tell lower areas what higher ones know; safe to repeat."""
+    customer_ports.ARCHIVE_BLOCKERS[:] = [services.archive_blockers, billing.archive_blockers]
+    customer_ports.SITE_USERS[:] = [services.users_of_site]
+    catalogue_ports.PRODUCT_USES[:] = [services.uses_of_product]
+
+
+@dataclass
+class Parts:
+    """What every process has: database, door, queue, and the outside systems behind their ports."""
+
+    settings: Settings
+    db: store.Database
+    door: Door
+    queue: Queue
+    ports: dict[type, Any]
+
+    @property
+    def runtime(self) -> jobs.Runtime:
+        return jobs.Runtime(self.door, self.settings, self.ports)
+
+
+def prepare(settings: Settings) -> Settings:
+    """Secrets and tables: what must be there before anything runs. Raises SettingsError with the reason."""
+    url = settings.database.sync_url
+    settings.server.data_dir.mkdir(parents=True, exist_ok=True)
+    current = migrations.is_current(url)
+    settings = ensure_secrets(settings, database_has_data=current)
+    if not current:
+        if not settings.database.auto_migrate:
+            raise SettingsError(["The tables are not up to date and database.auto_migrate is off: omnicrm migrate"])
+        migrations.upgrade(url)
+    return settings
+
+
+def build(settings: Settings) -> Parts:
+    """The parts for prepared settings; nothing listens and no thread runs yet."""
+    _wire_areas()
+    if settings.security.encryption_key is not None:
+        store.set_encryption_key(settings.security.encryption_key.reveal())
+    database = settings.database
+    db = store.Database(database.sync_url, database.async_url, database.pool_size)
+    queue = Queue(settings)
+    door = Door(db, settings, wake=queue.announce)
+    ports: dict[type, Any] = {
+        ChargingEngine: CgratesClient(settings.ocs.endpoint, settings.ocs.ocsTenant, settings.ocs.timeout_seconds),
+        PlaybookRunner: AnsibleRunner(settings.server.data_dir / "runs", PLAYBOOKS),
+    }
+    return Parts(settings, db, door, queue, ports)
+
+
+def _job_of(parts: Parts, token: str) -> JobRef | None:
+    """The live provisioning job behind a token that came to the charging door (decision 29)."""
+    secret = parts.settings.jwt_secret
+    try:
+        claims = tokens.read_token(secret.reveal() if secret else "", token)
+        actor = parts.door.read_now(actor_of_job, int(claims["job_id"]), int(claims["lease"]))
+    except (NotAuthenticated, KeyError, ValueError):
+        return None
+    if actor is None or actor.job is None:
+        return None
+    return JobRef(actor.job.provision_id, actor.job.customer_id, actor.job.service_uuids)
+
+
+@contextlib.asynccontextmanager
+async def charging(parts: Parts) -> AsyncIterator[None]:
+    """The embedded engine with its socket, while the block runs; nothing in direct mode."""
+    listener = parts.settings.ocs.listener
+    if listener is None:
+        yield
+        return
+    from omnicrm.domain.charging.door import Door as ChargingDoor
+    from omnicrm.domain.charging.engine import Engine
+    from omnicrm.views.jsonrpc import serve
+
+    engine = await asyncio.to_thread(
+        Engine.open,
+        parts.settings.charging.url,
+        tenant=parts.settings.ocs.ocsTenant,
+        play_fixes=parts.settings.ocs.play_fixes,
+    )
+    door = ChargingDoor(
+        engine,
+        job_of=lambda token: _job_of(parts, token),
+        owner_of=lambda account: parts.door.read_now(services.owner_of_account, account),
+    )
+    server = await serve(door, *listener)
+    try:
+        yield
+    finally:
+        await server.close()
+        await asyncio.to_thread(engine.close)
+
+
+@contextlib.asynccontextmanager
+async def working(parts: Parts) -> AsyncIterator[None]:
+    """Workers, heartbeat, sweep and the warm play process, while the block runs."""
+    runner: AnsibleRunner = parts.ports[PlaybookRunner]
+    await asyncio.to_thread(runner.clean_leftovers)
+    runner.start()
+    workers = Workers(parts.queue, parts.runtime)
+    await asyncio.to_thread(workers.start)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(workers.stop)
+        await asyncio.to_thread(runner.close)
+
+
+def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool = True) -> Litestar:
+    """The web application. The process that serves alone also has the engine's socket and the workers."""
+    settings = parts.settings
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(parts.db.aclose)
+            await parts.door.act(identity.seed_catalogue, SYSTEM, None)
+            if with_charging:
+                await stack.enter_async_context(charging(parts))
+            if with_workers:
+                await stack.enter_async_context(working(parts))
+            yield
+
+    secret = settings.jwt_secret.reveal() if settings.jwt_secret else ""
+    app = Litestar(
+        route_handlers=[
+            *site.HANDLERS,
+            *auth.HANDLERS,
+            *customers.HANDLERS,
+            *products.HANDLERS,
+            *inventory.HANDLERS,
+            *service_views.HANDLERS,
+            *transactions.HANDLERS,
+            *provisions.HANDLERS,
+            *activity.HANDLERS,
+            *_sandboxes(settings),
+            create_static_files_router("/static", [STATIC], opt=public(), include_in_schema=False),
+        ],
+        lifespan=[lifespan],
+        guards=[guard],
+        exception_handlers=HANDLERS,
+        state=State(
+            {
+                "door": parts.door,
+                "ports": parts.ports,
+                "queue": parts.queue,
+                "jinja": environment(settings),
+                "trusted_proxies": tuple(ip_network(text) for text in settings.server.trusted_proxies),
+            }
+        ),
+        csrf_config=CSRFConfig(
+            secret=secret,
+            cookie_name="csrftoken",
+            header_name="x-csrftoken",
+            cookie_secure=settings.crm.public_url.startswith("https:"),
+            cookie_httponly=False,  # app.js sends it as a header
+            # JSON routes never take the cookie that a foreign page could make a browser send (decision 21).
+            exclude=["^/crm/", "^/auth/", "^/sandbox/[a-z]+/"],
+        ),
+        request_max_body_size=MAX_BODY,
+        openapi_config=None,
+        debug=False,
+        logging_config=None,
+    )
+    _refuse_unguarded(app)
+    return app
+
+
+def _refuse_unguarded(app: Litestar) -> None:
+    """A route that does not say who may call it does not start."""
+    open_routes = [
+        f"{sorted(handler.http_methods)} {route.path}"
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", [])
+        if "access" not in handler.opt and handler.http_methods != {"OPTIONS"}
+    ]
+    if open_routes:
+        raise RuntimeError(f"routes without access rule: {', '.join(open_routes)}")
+
+
+def _sandboxes(settings: Settings) -> list[Any]:
+    if not settings.sandbox.active:
+        return []
+    from omnicrm.integrations.sandbox.routes import sandbox_routes
+    from omnicrm.integrations.sandbox.store import SYSTEMS, SandboxStore
+
+    sandbox = SandboxStore(settings.server.data_dir / "sandbox.db")
+    return sandbox_routes(sandbox, [name for name in SYSTEMS if name in settings.sandbox.systems], public())

@@ -1,0 +1,1 @@
+"""What OmniCRM does, free of web, queue and outside systems."""

@@ -1,0 +1,73 @@
+"""Declaration of the activity log for reading, and the one entry that people write: a note (CRM-221..228)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omnicrm.domain.action import Ctx
+from omnicrm.domain.activity import CustomerActivity
+from omnicrm.domain.codecs import Moment, Reference, Text, Whole
+from omnicrm.domain.errors import Invalid
+from omnicrm.domain.resource import Field, Resource, Write, Written
+
+
+class _Changes:
+    """`changes` is stored as JSON and answered as it is: {"field": [old, new]}."""
+
+    widget = "text"
+
+    def load(self, value: Any, settings: Any) -> Any:
+        raise ValueError("cannot be set")
+
+    def dump(self, value: Any, settings: Any) -> Any:
+        return dict(value or {})
+
+
+def _set_by_us(name: str, codec: Any, **more: Any) -> Field:
+    return Field(name, codec, on_create=False, on_update=False, **more)
+
+
+activities: Resource[CustomerActivity] = Resource(
+    CustomerActivity,
+    "activity",
+    family="customer_activity",
+    key="activity_id",
+    fields=(
+        _set_by_us("activity_id", Whole(), label="ID"),
+        Field("customer_id", Reference(table="customer", absent_is_404=True), label="Customer"),
+        _set_by_us("user_id", Whole()),
+        _set_by_us("user_name", Text(150), label="User"),
+        _set_by_us("impersonating_user_id", Whole()),
+        _set_by_us("entity_type", Text(40), label="Record"),
+        _set_by_us("entity_id", Whole()),
+        Field("service_id", Reference(table="customer_service"), label="Service"),
+        _set_by_us("action", Text(40)),
+        Field("title", Text(255, blank=False), required=True, nullable=False),
+        Field("description", Text(65_535, "textarea"), nullable=False, default=""),
+        _set_by_us("changes", _Changes(), own=False),
+        _set_by_us("ip_address", Text(45), own=False),
+        _set_by_us("batch_id", Text(36), own=False),
+        _set_by_us("created", Moment()),
+    ),
+    verbs=frozenset({"create"}),
+    search=("title", "description", "user_name"),
+    filters=("customer_id", "service_id", "user_id", "entity_type", "entity_id", "action"),
+    by_customer="data",
+)
+
+
+@activities.verb("create")
+def add_note(ctx: Ctx, cmd: Write) -> Written[CustomerActivity]:
+    """A note in a customer's log; it cannot be changed afterwards (CRM-226)."""
+    row = CustomerActivity()
+    with ctx.session.no_autoflush:
+        activities.fill(ctx, row, cmd.values, creating=True)
+    if row.customer_id is None:
+        raise Invalid({"customer_id": "is required"})
+    activities.stay_in_scope(ctx, row, "create")
+    row.entity_type, row.entity_id, row.action = "customer", row.customer_id, "note"
+    row.user_id, row.user_name = ctx.actor.user_id, ctx.actor.name
+    row.ip_address, row.created, row.changes = ctx.actor.ip_address, ctx.now, {}
+    ctx.session.add(row)
+    ctx.session.flush()
+    return Written(row)

@@ -1,0 +1,1 @@
+"""Money owed and paid: transactions (invoices and payments come on top)."""

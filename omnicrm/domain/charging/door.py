@@ -1,0 +1,78 @@
+"""The engine's door: which provisioning job asks, and what it may touch (decisions 29, 30; PC-18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from omnicrm.domain.charging.engine import Engine, Prepared
+from omnicrm.domain.charging.planids import service_of
+from omnicrm.domain.charging.ports import EngineError, JobRef
+
+JOB_ENDED = "UNAUTHORIZED: the job of this token has ended"
+
+
+class Door:
+    """Takes requests for the engine.
+
+    `job_of(token)` gives the live job of a token, None when it is unknown or over; `owner_of(account)` gives the id of
+    the customer whose service has this account, None when no service has it. Both may be slow; they run on the
+    engine's reading threads.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        job_of: Callable[[str], JobRef | None] = lambda token: None,
+        owner_of: Callable[[str], int | None] = lambda account: None,
+    ) -> None:
+        self.engine = engine
+        self._job_of = job_of
+        self._owner_of = owner_of
+
+    def submit(self, method: str, params: Any, token: str | None = None) -> Future[Any]:
+        """The future gives the result or EngineError. Never blocks. Raises EngineError for what cannot be read."""
+        prepared = self.engine.prepare(method, params)
+        if token is None:
+            return self.engine.submit(prepared)
+        return self.engine.readers.submit(self._for_job, prepared, token)
+
+    def _for_job(self, prepared: Prepared, token: str) -> Any:
+        job = self._job_of(token)
+        if job is None:
+            raise EngineError(JOB_ENDED)
+        if prepared.method.writes:
+            for account in self._touched(prepared):
+                self._check(account, job)
+        else:
+            return self.engine.read(prepared)
+        return self.engine.submit(prepared, job).result()
+
+    def _touched(self, prepared: Prepared) -> set[str]:
+        """Accounts that the request changes: the one it names, and those of a plan that it replaces or removes."""
+        found = {prepared.account} - {""}
+        plan_id = _plan_id(prepared)
+        if plan_id:
+            found |= {service_of(plan_id) or ""} - {""}
+            found |= set(self.engine.accounts_of_plan(plan_id))
+        return found
+
+    def _check(self, account: str, job: JobRef) -> None:
+        if account in job.service_uuids:
+            return
+        owner = self._owner_of(account)
+        if owner is not None and owner != job.customer_id:
+            raise EngineError(f"UNAUTHORIZED: account {account} belongs to another customer's service")
+
+
+def _plan_id(prepared: Prepared) -> str:
+    match prepared.method.name:
+        case "SetActionPlan":
+            return str(prepared.params["Id"])
+        case "RemoveActionPlan":
+            return str(prepared.params["ID"])
+        case "RemoveActionTiming":
+            return str(prepared.params["ActionPlanId"])
+    return ""

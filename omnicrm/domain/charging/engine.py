@@ -1,0 +1,170 @@
+"""The embedded engine: opens its database, dispatches requests to the methods, and keeps the jobs' journals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import partial
+from typing import Any
+
+from omnicrm.domain.charging import journal, play_fixes
+from omnicrm.domain.charging.call import Call, Post
+from omnicrm.domain.charging.database import Database
+from omnicrm.domain.charging.goparams import decode, first_param
+from omnicrm.domain.charging.methods import find
+from omnicrm.domain.charging.ports import JobRef
+from omnicrm.domain.charging.registry import Method
+from omnicrm.domain.charging.storage import Reader, Tx
+from omnicrm.domain.charging.writer import Writer
+
+log = logging.getLogger(__name__)
+
+READERS = 4
+Poster = Callable[[str, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request whose method was found and whose parameters were read."""
+
+    method: Method
+    params: Any
+    notes: tuple[str, ...] = ()
+
+    @property
+    def account(self) -> str:
+        """The account that the request changes, or "" ."""
+        return str(self.params[self.method.account_field]) if self.method.account_field else ""
+
+
+class Engine:
+    """One engine on one charging database. Safe to use from any thread.
+
+    Threads: `charging-writer` (one), `charging-read_N` (reads, job checks), `charging-post_N` (`*http_post`).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        tenant: str,
+        play_fixes: bool,
+        zone: tzinfo,
+        clock: Callable[[], datetime],
+        post: Poster | None,
+    ) -> None:
+        self.database = database
+        self.tenant = tenant
+        self.fixes = play_fixes
+        self.zone = zone
+        self.clock = clock
+        self._post = post
+        self._writer = Writer(database)
+        self.readers = ThreadPoolExecutor(READERS, thread_name_prefix="charging-read")
+        self._posters = ThreadPoolExecutor(2, thread_name_prefix="charging-post")
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        tenant: str = "cgrates.org",
+        play_fixes: bool = True,
+        zone: tzinfo = UTC,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        post: Poster | None = None,
+    ) -> Engine:
+        """Opens `url` (`sqlite:///PATH` or `mysql://…/SCHEMA`) and makes missing tables.
+
+        `tenant` is used where a request names none; `zone` is what times of day are meant in; `post(url, body)` sends
+        what `*http_post` asks for, and may take its time or raise.
+        """
+        database = Database(url)
+        database.create_missing_tables()
+        return cls(database, tenant=tenant, play_fixes=play_fixes, zone=zone, clock=clock, post=post)
+
+    def prepare(self, name: str, params: Any) -> Prepared:
+        """Finds the method and reads `params` (a JSON array), after the play fixes. Raises EngineError."""
+        if not self.fixes:
+            method = find(name)
+            return Prepared(method, decode(method.shape, first_param(params)))
+        method = find(play_fixes.real_name(name), any_version=True)
+        fixed, notes = play_fixes.fix(method.name, first_param(params))
+        return Prepared(method, decode(method.shape, fixed), tuple(notes))
+
+    def submit(self, prepared: Prepared, job: JobRef | None = None) -> Future[Any]:
+        """Starts the request; the future gives its result or EngineError. A change is on the disk when it ends."""
+        if prepared.method.writes:
+            return self._writer.submit(lambda tx: self._write(tx, prepared, job))
+        return self.readers.submit(self.read, prepared)
+
+    def call(self, name: str, params: Any = None, job: JobRef | None = None) -> Any:
+        """Runs one request and waits for it."""
+        return self.submit(self.prepare(name, [{} if params is None else params]), job).result()
+
+    def journal(self, provision_id: int) -> list[journal.Entry]:
+        """What the job made and has not been removed since, oldest first."""
+        with self.database.reading() as connection:
+            return journal.entries(connection, provision_id)
+
+    def notes(self, provision_id: int) -> list[str]:
+        """Play fixes that acted for the job, oldest first."""
+        with self.database.reading() as connection:
+            return journal.notes(connection, provision_id)
+
+    def undo(self, provision_id: int) -> list[str]:
+        """Takes back what is in the job's journal, newest first, and says what. A second time does nothing."""
+        done: list[str] = self._writer.submit(lambda tx: journal.undo(self._new_call(tx, None), provision_id)).result()
+        return done
+
+    def accounts_of_plan(self, plan_id: str) -> list[str]:
+        """Names of the accounts of a plan, or of all plans that a pattern with a trailing `*` means (OC-06)."""
+        with self.database.reading() as connection:
+            call = self._new_call(Reader(connection), None)
+            plans = [plan_id]
+            if self.fixes and plan_id.endswith("*"):
+                plans = [known for known in call.plan_ids() if known.startswith(plan_id.removesuffix("*"))]
+            return [name for known in plans for _, name in call.accounts_of(known)]
+
+    def status(self) -> dict[str, Any]:
+        """For the status page: reachable, the database's kind, and how many accounts there are."""
+        return {
+            "mode": "embedded",
+            "database": "sqlite" if self.database.sqlite else "mysql",
+            "accounts": self.call("ApierV2.GetAccountsCount", {}),
+            "play_fixes": self.fixes,
+        }
+
+    def close(self) -> None:
+        """Finishes what was submitted and closes the database."""
+        self._writer.close()
+        self.readers.shutdown()
+        self._posters.shutdown()
+        self.database.dispose()
+
+    def _new_call(self, rows: Tx | Reader, job: JobRef | None) -> Call:
+        return Call(rows, self.clock(), self.tenant, self.zone, self.fixes, job)
+
+    def read(self, prepared: Prepared) -> Any:
+        """Runs a request that reads, on the calling thread."""
+        with self.database.reading() as connection:
+            return prepared.method.run(self._new_call(Reader(connection), None), prepared.params)
+
+    def _write(self, tx: Tx, prepared: Prepared, job: JobRef | None) -> Any:
+        call = self._new_call(tx, job)
+        params = dict(prepared.params) if isinstance(prepared.params, dict) else prepared.params
+        result = prepared.method.run(call, params)
+        journal.write_notes(call, [*prepared.notes, *call.notes])
+        tx.after_commit.extend(partial(self._posters.submit, self._deliver, post) for post in call.posts)
+        return result
+
+    def _deliver(self, post: Post) -> None:
+        try:
+            if self._post is None:
+                raise RuntimeError("no HTTP client was given to the engine")
+            self._post(post.url, post.body)
+        except Exception:
+            log.exception("*http_post to %s failed", post.url)

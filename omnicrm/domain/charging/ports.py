@@ -1,0 +1,43 @@
+"""What the product needs from a charging engine, whichever engine is in force (decision 12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class EngineError(Exception):
+    """The engine refused the request. `message` is its error string, such as `NOT_FOUND` or `EXISTS`."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class EngineUnavailable(Exception):
+    """No answer from the engine: connection refused, time-out, or an answer that is no JSON-RPC answer."""
+
+
+class ChargingEngine(Protocol):
+    """A charging engine seen from the CRM; every call is made for one tenant."""
+
+    def call(self, method: str, params: dict[str, Any] | None = None) -> Any:
+        """Result of a JSON-RPC method. Raises EngineError or EngineUnavailable."""
+
+    def account(self, account: str) -> dict[str, Any] | None:
+        """Account object of `ApierV2.GetAccount`, None when the engine does not know it."""
+
+    def action_plans(self, account: str) -> list[dict[str, Any]]:
+        """Entries of `ApierV1.GetAccountActionPlan`: ActionPlanId, Uuid, ActionsId, NextExecTime."""
+
+    def granted(self, account: str) -> dict[str, Any]:
+        """Size of each bucket by its uuid; empty where the engine does not keep sizes (OC-23)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """A provisioning job that is allowed to call the engine, with the reach of its token (decision 9)."""
+
+    provision_id: int
+    customer_id: int | None
+    service_uuids: frozenset[str] = frozenset()

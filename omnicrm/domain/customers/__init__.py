@@ -1,0 +1,1 @@
+"""Customers and what hangs on them: contacts, sites, tags, attributes."""

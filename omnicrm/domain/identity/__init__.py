@@ -1,0 +1,1 @@
+"""Users, roles, permissions, sessions: who is calling and what he may do."""

@@ -1,0 +1,1 @@
+"""Stock: templates, items, their states and the reservations of open orders."""

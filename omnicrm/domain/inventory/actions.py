@@ -1,0 +1,164 @@
+"""Writes of stock: new items from a template, assignment and release, reservations of open orders."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from omnicrm.domain.action import Ctx
+from omnicrm.domain.errors import Conflict, Invalid
+from omnicrm.domain.inventory.models import Inventory, InventoryReservation, InventoryTemplate
+from omnicrm.domain.inventory.resource import inventory, templates
+from omnicrm.domain.resource import Write, Written
+
+
+@inventory.verb("create")
+def create_item(ctx: Ctx, cmd: Write) -> Written[Inventory]:
+    """An item of a template, named by id or by its name; costs default to the template's (CRM-155)."""
+    row = Inventory()
+    with ctx.session.no_autoflush:
+        inventory.fill(ctx, row, cmd.values, creating=True)
+        template = _template_of(ctx, row)
+    row.inventory_template_id, row.item = template.inventory_template_id, template.item
+    if row.wholesale_cost_minor is None:
+        row.wholesale_cost_minor = template.wholesale_cost_minor
+    if row.retail_cost_minor is None:
+        row.retail_cost_minor = template.retail_cost_minor
+    if not row.itemtext1:
+        raise Invalid({"itemtext1": f"is required ({template.itemtext1_label})"})
+    inventory.stay_in_scope(ctx, row, "create")
+    _sell(ctx, row, was=None)
+    ctx.session.add(row)
+    ctx.session.flush()
+    return Written(row)
+
+
+def _template_of(ctx: Ctx, row: Inventory) -> InventoryTemplate:
+    if row.inventory_template_id is None and not row.item:
+        raise Invalid({"inventory_template_id": "is required (or item, the template's name)"})
+    query = select(InventoryTemplate)
+    if row.inventory_template_id is not None:
+        query = query.where(InventoryTemplate.inventory_template_id == row.inventory_template_id)
+    if row.item:
+        query = query.where(InventoryTemplate.item == row.item)
+    template = ctx.session.scalars(query).one_or_none()
+    if template is None:
+        raise Invalid({"item": f"there is no template {row.item!r} with that id"})
+    return template
+
+
+@inventory.verb("update")
+def update_item(ctx: Ctx, cmd: Write) -> Written[Inventory]:
+    """Change an item; assigning, moving and releasing it obey CRM-178..180 and PC-12."""
+    row = ctx.load(Inventory, cmd.key, *inventory.scope(ctx.actor, inventory, "update"), name=inventory.label)
+    had_customer, had_service = row.customer_id, row.service_id
+    with ctx.session.no_autoflush:
+        ignored = inventory.fill(ctx, row, cmd.values, creating=False)
+    job = ctx.actor.job
+    if had_service is not None and row.service_id not in (None, had_service):
+        raise Conflict(f"The item is linked to service {had_service}; release it first.", service_id=had_service)
+    released = had_service is not None and row.service_id is None
+    if (
+        job is not None
+        and released
+        and had_service not in job.service_ids
+        and row.inventory_id not in job.inventory_ids
+    ):
+        raise Conflict("The item belongs to another service; a job releases its own items only.")
+    if job is not None and row.customer_id not in (None, job.customer_id):
+        raise Conflict("A job assigns items to its own customer only.")
+    _sell(ctx, row, was=had_customer)
+    return Written(row, ignored)
+
+
+@inventory.verb("delete")
+def delete_item(ctx: Ctx, cmd: Write) -> Written[Inventory]:
+    row = ctx.load(Inventory, cmd.key, *inventory.scope(ctx.actor, inventory, "delete"), name=inventory.label)
+    if row.service_id is not None:
+        raise Conflict("The item is linked to a service; release it or set it to Decommissioned.")
+    if ctx.session.get(InventoryReservation, row.inventory_id) is not None:
+        raise Conflict("The item is reserved by an open order.")
+    ctx.session.delete(row)
+    return Written(row)
+
+
+@templates.verb("update")
+def update_template(ctx: Ctx, cmd: Write) -> Written[InventoryTemplate]:
+    """A renamed template takes its items along (CRM-158)."""
+    row = ctx.load(InventoryTemplate, cmd.key, *templates.scope(ctx.actor, templates, "update"), name=templates.label)
+    before = row.item
+    with ctx.session.no_autoflush:
+        ignored = templates.fill(ctx, row, cmd.values, creating=False)
+    if row.item != before:
+        for item in ctx.session.scalars(
+            select(Inventory).where(Inventory.inventory_template_id == row.inventory_template_id)
+        ):
+            item.item = row.item
+    return Written(row, ignored)
+
+
+def _sell(ctx: Ctx, row: Inventory, was: int | None) -> None:
+    """`sold_date` follows the customer link unless it is given (CRM-164)."""
+    if was is None and row.customer_id is not None and row.sold_date is None:
+        row.sold_date = ctx.now
+    elif was is not None and row.customer_id is None:
+        row.sold_date = None
+
+
+def reserve(ctx: Ctx, provision_id: int, chosen: dict[str, int], show_used: bool = False) -> list[Inventory]:
+    """Take the chosen items (type -> id) for one order, or refuse it whole, naming each type (PC-03, PROV-059..062).
+
+    The primary key of the reservation decides a race; an expired reservation makes way.
+    """
+    errors: dict[str, str] = {}
+    taken: list[str] = []
+    items: list[Inventory] = []
+    selectable = {state.lower() for state in ctx.settings.inventory.selectable_states} | (
+        {"used"} if show_used else set()
+    )
+    for kind, inventory_id in sorted(chosen.items(), key=lambda pair: pair[1]):
+        row = ctx.session.scalars(
+            select(Inventory).where(Inventory.inventory_id == inventory_id).with_for_update()
+        ).one_or_none()
+        if row is None:
+            errors[kind] = f"inventory item {inventory_id} does not exist"
+        elif row.item != kind:
+            errors[kind] = f"inventory item {inventory_id} is a {row.item}, not a {kind}"
+        elif row.customer_id is not None or row.service_id is not None or row.item_state.lower() not in selectable:
+            taken.append(kind)
+        else:
+            items.append(row)
+    if errors:
+        raise Invalid(errors)
+    for row in items:
+        held = ctx.session.get(InventoryReservation, row.inventory_id, with_for_update=True)
+        if held is not None and held.expires_at > ctx.now:
+            taken.append(row.item)
+        elif held is not None:
+            ctx.session.delete(held)
+    if taken:
+        text = "Inventory item is no longer available"
+        raise Conflict(f"{text}: {', '.join(taken)}.", errors=dict.fromkeys(taken, text))
+    ctx.session.flush()
+    for row in items:
+        ctx.session.add(
+            InventoryReservation(
+                inventory_id=row.inventory_id,
+                provision_id=provision_id,
+                state_before=row.item_state,
+                expires_at=ctx.now + timedelta(minutes=ctx.settings.inventory.reservation_minutes),
+                created=ctx.now,
+            )
+        )
+    return items
+
+
+def release(ctx: Ctx, provision_id: int) -> None:
+    """End the order's reservations; items still unassigned get the state back that they had (PC-13)."""
+    held = ctx.session.scalars(select(InventoryReservation).where(InventoryReservation.provision_id == provision_id))
+    for reservation in held.all():
+        row = ctx.session.get(Inventory, reservation.inventory_id)
+        if row is not None and row.customer_id is None and row.service_id is None:
+            row.item_state = reservation.state_before
+    ctx.session.execute(delete(InventoryReservation).where(InventoryReservation.provision_id == provision_id))

@@ -1,0 +1,50 @@
+"""Reads of stock for pickers and pages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from omnicrm.domain.inventory.models import Inventory, InventoryReservation, InventoryTemplate
+from omnicrm.settings import Settings
+
+
+def available(now: datetime, settings: Settings, show_used: bool = False) -> list[Any]:
+    """Conditions of selectable stock: free, in a selectable state, held by no open order (PROV-059)."""
+    states = [*settings.inventory.selectable_states, *(["Used"] if show_used else [])]
+    held = select(InventoryReservation.inventory_id).where(InventoryReservation.expires_at > now)
+    return [
+        Inventory.item_state.in_(states),
+        Inventory.customer_id.is_(None),
+        Inventory.service_id.is_(None),
+        Inventory.inventory_id.not_in(held),
+    ]
+
+
+def options(
+    session: Session, item: str, now: datetime, settings: Settings, search: str = "", limit: int = 50
+) -> list[Inventory]:
+    """The first selectable items of one type, oldest first; `search` narrows by either text."""
+    query = select(Inventory).where(Inventory.item == item, *available(now, settings))
+    if search:
+        query = query.where(
+            Inventory.itemtext1.icontains(search, autoescape=True)
+            | Inventory.itemtext2.icontains(search, autoescape=True)
+        )
+    return list(session.scalars(query.order_by(Inventory.inventory_id).limit(limit)))
+
+
+def templates_by_name(session: Session, names: list[str]) -> dict[str, InventoryTemplate]:
+    rows = session.scalars(select(InventoryTemplate).where(InventoryTemplate.item.in_(names)))
+    return {row.item: row for row in rows}
+
+
+def stock_counts(session: Session, now: datetime, settings: Settings) -> dict[str, int]:
+    """Selectable items by type name."""
+    rows = session.execute(
+        select(Inventory.item, func.count()).where(*available(now, settings)).group_by(Inventory.item)
+    )
+    return {item: int(count) for item, count in rows}

@@ -1,0 +1,110 @@
+"""Reads of provisioning: the scope of a job's token, the job pages, the picker's needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from omnicrm.domain.actor import Actor, JobScope
+from omnicrm.domain.customers.models import Customer
+from omnicrm.domain.identity.catalogue import JOB_PERMISSIONS
+from omnicrm.domain.inventory.models import InventoryReservation
+from omnicrm.domain.jobs import Job
+from omnicrm.domain.provisioning.models import Provision, ProvisionEvent
+from omnicrm.domain.services.models import CustomerService
+
+
+def actor_of_job(session: Session, job_id: int, lease: int) -> Actor | None:
+    """The caller behind a job's token, as long as that very lease holds (decision 9)."""
+    row = session.execute(
+        select(
+            Provision.provision_id,
+            Provision.customer_id,
+            Provision.service_id,
+            Provision.initiating_user,
+            Provision.initiating_name,
+        )
+        .join(Job, Job.subject_id == Provision.provision_id)
+        .where(Job.job_id == job_id, Job.lease == lease, Job.state == "running", Job.kind.like("provision.%"))
+    ).first()
+    if row is None:
+        return None
+    services = session.execute(
+        select(CustomerService.service_id, CustomerService.service_uuid).where(
+            (CustomerService.made_by_provision_id == row.provision_id) | (CustomerService.service_id == row.service_id)
+        )
+    ).all()
+    items = session.scalars(
+        select(InventoryReservation.inventory_id).where(InventoryReservation.provision_id == row.provision_id)
+    )
+    scope = JobScope(
+        row.provision_id,
+        row.customer_id,
+        frozenset(items),
+        frozenset(service_id for service_id, _ in services),
+        frozenset(uuid for _, uuid in services),
+    )
+    name = f"{row.initiating_name} (job {row.provision_id})"[:150]
+    return Actor(name, row.initiating_user, JOB_PERMISSIONS, job=scope)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A job with its events, for the detail page and the live progress."""
+
+    provision: Provision
+    customer_name: str
+    events: list[ProvisionEvent]
+    #: Of the queue's row: queued, running, done, failed, cancelled; None for jobs of an import.
+    queue_state: str | None
+    waiting_before: int
+
+    @property
+    def is_over(self) -> bool:
+        return self.provision.provisioning_status != 1
+
+
+def progress(session: Session, provision: Provision) -> Progress:
+    name = session.scalar(select(Customer.customer_name).where(Customer.customer_id == provision.customer_id))
+    events = session.scalars(
+        select(ProvisionEvent)
+        .where(ProvisionEvent.provision_id == provision.provision_id)
+        .order_by(ProvisionEvent.event_number)
+    )
+    job = session.execute(
+        select(Job.job_id, Job.state)
+        .where(Job.subject_id == provision.provision_id, Job.kind == "provision.run")
+        .order_by(Job.job_id.desc())
+        .limit(1)
+    ).first()
+    before = 0
+    if job is not None and job.state == "queued":
+        ahead = select(Job.job_id).where(Job.lane == "plays", Job.state == "queued", Job.job_id < job.job_id)
+        before = len(session.scalars(ahead.limit(1000)).all())
+    return Progress(provision, name or "", list(events), job and job.state, before)
+
+
+def event_shown(event: ProvisionEvent, audience_is_customer: bool) -> dict[str, Any]:
+    """One event of the single answer (PROV-131); a customer gets no inside of a task (PROV-134)."""
+    shown: dict[str, Any] = {
+        "event_number": event.event_number,
+        "event_name": event.event_name,
+        "provisioning_status": event.provisioning_status,
+        "timestamp": event.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    if not audience_is_customer:
+        shown |= {"provisioning_result_json": event.provisioning_result_json, "message": event.message}
+    return shown
+
+
+def latest_of_services(session: Session, service_ids: list[int]) -> dict[int, int]:
+    """The status of each service's newest job, for the badge of PROV-185."""
+    rows = session.execute(
+        select(Provision.service_id, Provision.provisioning_status)
+        .where(Provision.service_id.in_(service_ids))
+        .order_by(Provision.provision_id)
+    )
+    return {int(service_id): status for service_id, status in rows if service_id is not None}

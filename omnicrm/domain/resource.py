@@ -1,0 +1,364 @@
+"""Resource: one declaration per regular entity. JSON routes, pages, filters, search, scope and tests come from it.
+
+Escape hatches, in this order: a `check` or `check_delete`; an action of your own under the same verb; a template
+that overrides the generic one. Never a flag for one entity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, asc, desc, func, or_, select
+from sqlalchemy.orm import Session, defer
+
+from omnicrm.domain.action import Action, Ctx
+from omnicrm.domain.actor import Actor
+from omnicrm.domain.codecs import Codec, Reference
+from omnicrm.domain.errors import Invalid, NotFound
+from omnicrm.settings import Settings
+from omnicrm.store import Base
+
+Row = TypeVar("Row")
+
+#: Every resource by name; routes, pages and the generic tests walk it.
+RESOURCES: dict[str, Resource[Any]] = {}
+
+MAX_PER_PAGE = 500
+
+
+@dataclass(frozen=True)
+class Field:
+    """One documented field. `attr` is its mapped attribute where that has another name (money ends in `_minor`)."""
+
+    name: str
+    codec: Codec
+    attr: str = ""
+    label: str = ""
+    help: str = ""
+    required: bool = False
+    nullable: bool = True
+    default: Any = None
+    on_create: bool = True
+    on_update: bool = True
+    #: False hides it from portal users (wholesale cost, device passwords).
+    own: bool = True
+    #: False leaves it out of list answers (long texts).
+    listed: bool = True
+
+    @property
+    def attribute(self) -> str:
+        return self.attr or self.name
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name.replace("_", " ").capitalize().replace(" id", " ID")
+
+
+@dataclass(frozen=True)
+class Write:
+    """The command of every create, update and delete: `key` is None for a create."""
+
+    key: int | None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Written(Generic[Row]):
+    """The stored row, and the read-only names that a PATCH sent and that were not applied (decision 4)."""
+
+    row: Row
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """What a list is asked for. `per_page` None is the whole list, where its chapter shows it whole."""
+
+    page: int = 1
+    per_page: int | None = 10
+    sort: str = ""
+    descending: bool = False
+    search: str = ""
+    filters: Mapping[str, list[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    rows: list[Row]
+    number: int
+    per_page: int
+    total: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // self.per_page))
+
+
+Scope = Callable[[Actor, Any, str], list[ColumnElement[bool]]]
+
+
+def customer_owned(actor: Actor, resource: Resource[Any], verb: str) -> list[ColumnElement[bool]]:
+    """Rows of the caller's own customer, or all for staff."""
+    bound = actor.bound_to(resource.family, verb)
+    return [] if bound is None else [resource.model.customer_id == bound]
+
+
+def everyone(actor: Actor, resource: Resource[Any], verb: str) -> list[ColumnElement[bool]]:
+    """All rows for whoever holds the permission."""
+    actor.require(f"{verb}_{resource.family}")
+    return []
+
+
+@dataclass(frozen=True, eq=False)
+class Resource(Generic[Row]):
+    model: type[Row]
+    name: str
+    family: str
+    key: str
+    fields: tuple[Field, ...]
+    title: str = ""
+    scope: Scope = customer_owned
+    search: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    sort: tuple[str, ...] = ()
+    newest_first: bool = True
+    #: Keys that a chapter's own example sends although they are no fields.
+    tolerated: frozenset[str] = frozenset()
+    verbs: frozenset[str] = frozenset({"create", "update", "delete"})
+    check: Callable[[Ctx, Row, frozenset[str]], None] | None = None
+    check_delete: Callable[[Ctx, Row], None] | None = None
+    #: More keys of a single answer (a customer's contacts, an item's named texts).
+    extend: Callable[[Session, Row, Actor], dict[str, Any]] | None = None
+    #: Shape of `/crm/{name}/customer_id/{id}`: "array", "data", or "" for no such route; and of `/crm/{name}/`.
+    by_customer: str = ""
+    list_shape: str = "data"
+    #: True where the chapter shows the list whole: without `per_page` all rows are answered.
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        if RESOURCES.setdefault(self.name, self) is not self:
+            raise RuntimeError(f"two resources are called {self.name}")
+
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        return {item.name: item for item in self.fields}
+
+    @cached_property
+    def key_column(self) -> Any:
+        return getattr(self.model, self.key)
+
+    @cached_property
+    def actions(self) -> dict[str, Action[Write, Written[Row]]]:
+        """The writing use cases by verb; `verb` puts a named action in the place of a generic one."""
+        bodies = {"create": self._create, "update": self._update, "delete": self._delete}
+        return {
+            verb: Action(f"{self.name}.{verb}", (f"{verb}_{self.family}",), bodies[verb], False)
+            for verb in sorted(self.verbs)
+        }
+
+    def verb(
+        self, verb: str, *permissions: str
+    ) -> Callable[[Callable[[Ctx, Write], Written[Row]]], Action[Write, Written[Row]]]:
+        """Declare a named action that stands for `create`, `update` or `delete` of this resource."""
+
+        def declare(body: Callable[[Ctx, Write], Written[Row]]) -> Action[Write, Written[Row]]:
+            held = permissions or (f"{verb}_{self.family}",)
+            made = Action(f"{self.name}.{verb}", held, body, False, replaces=self.actions.get(verb))
+            self.actions[verb] = made
+            return made
+
+        return declare
+
+    # Reading
+
+    def query(self, actor: Actor, verb: str = "view") -> Select[tuple[Row]]:
+        return select(self.model).where(*self.scope(actor, self, verb))
+
+    def get(self, session: Session, actor: Actor, key: int, verb: str = "view") -> Row:
+        row = session.scalars(self.query(actor, verb).where(self.key_column == key)).one_or_none()
+        if row is None:
+            raise NotFound(f"{self.label} {key} does not exist.")
+        return row
+
+    def one(self, session: Session, actor: Actor, settings: Settings, key: int) -> dict[str, Any]:
+        """The single answer, with what `extend` adds; a derived key never replaces a real one (CRM-172)."""
+        return self.answer(session, actor, settings, self.get(session, actor, key))
+
+    def answer(self, session: Session, actor: Actor, settings: Settings, row: Row) -> dict[str, Any]:
+        shown = self.dump(row, settings, actor)
+        return {**self.extend(session, row, actor), **shown} if self.extend else shown
+
+    def page(self, session: Session, actor: Actor, settings: Settings, wanted: ListQuery, *where: Any) -> Page[Row]:
+        query = self._narrowed(self.query(actor).where(*where), wanted, settings).options(*self._long_texts())
+        if wanted.per_page is None:
+            rows = list(session.scalars(self._sorted(query, wanted)))
+            return Page(rows, 1, max(1, len(rows)), len(rows))
+        total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+        offset = (wanted.page - 1) * wanted.per_page
+        rows = list(session.scalars(self._sorted(query, wanted).limit(wanted.per_page).offset(offset)))
+        return Page(rows, wanted.page, wanted.per_page, total)
+
+    def batch(self, session: Session, actor: Actor, settings: Settings, wanted: ListQuery, *where: Any) -> list[Row]:
+        """`per_page` rows in key order without counting: for lists that are streamed whole."""
+        query = self._narrowed(self.query(actor).where(*where), wanted, settings).options(*self._long_texts())
+        return list(session.scalars(query.order_by(self.key_column).limit(wanted.per_page)))
+
+    def _long_texts(self) -> list[Any]:
+        return [defer(getattr(self.model, item.attribute)) for item in self.fields if not item.listed]
+
+    def dump(self, row: Row, settings: Settings, actor: Actor, listed: bool = False) -> dict[str, Any]:
+        return {
+            item.name: item.codec.dump(getattr(row, item.attribute), settings)
+            for item in self.fields
+            if (item.own or not actor.is_customer) and (item.listed or not listed)
+        }
+
+    def _narrowed(self, query: Select[Any], wanted: ListQuery, settings: Settings) -> Select[Any]:
+        for name, values in wanted.filters.items():
+            if name not in self.filters:
+                raise Invalid({"filters": f"{name!r} is not a filter; known: {', '.join(self.filters) or 'none'}"})
+            column = getattr(self.model, self.by_name[name].attribute)
+            wants_null = None in values
+            try:
+                loaded = [self.by_name[name].codec.load(value, settings) for value in values if value is not None]
+            except ValueError as error:
+                raise Invalid({name: str(error)}) from None
+            matches = [column.in_(loaded)] if loaded or not wants_null else []
+            query = query.where(or_(*matches, *([column.is_(None)] if wants_null else [])))
+        term = wanted.search.strip()
+        if term:
+            query = query.where(or_(*self._matches(term)))
+        return query
+
+    def _matches(self, term: str) -> list[ColumnElement[bool]]:
+        columns = [getattr(self.model, self.by_name[name].attribute) for name in self.search]
+        found: list[ColumnElement[bool]] = [column.icontains(term, autoescape=True) for column in columns]
+        if term.isdecimal() and len(term) < 16:
+            found.append(self.key_column == int(term))
+        return found
+
+    def _sorted(self, query: Select[Any], wanted: ListQuery) -> Select[Any]:
+        if wanted.sort and wanted.sort not in (*self.sort, self.key):
+            raise Invalid({"sort": f"{wanted.sort!r} is not sortable; known: {', '.join((self.key, *self.sort))}"})
+        way = desc if (wanted.descending if wanted.sort else self.newest_first) else asc
+        if wanted.sort and wanted.sort != self.key:
+            column = getattr(self.model, f"{wanted.sort}_key", None)
+            if column is None:
+                column = getattr(self.model, self.by_name[wanted.sort].attribute)
+            query = query.order_by(way(column))
+        return query.order_by(way(self.key_column))
+
+    # Writing
+
+    @property
+    def label(self) -> str:
+        return self.title or self.name.replace("_", " ").capitalize()
+
+    def fill(
+        self, ctx: Ctx, row: Row, values: Mapping[str, Any], creating: bool, preset: frozenset[str] = frozenset()
+    ) -> tuple[str, ...]:
+        """Put the values on the row after checking every one; answers the names that were not applied.
+
+        `preset` names what the caller puts on the row himself.
+        """
+        errors: dict[str, str] = {}
+        ignored: list[str] = []
+        changed: set[str] = set()
+        for name, value in values.items():
+            item = self.by_name.get(name)
+            if item is None:
+                if name not in self.tolerated:
+                    errors[name] = f"is not a field of this record; known: {', '.join(self.by_name)}"
+            elif not (item.on_create if creating else item.on_update):
+                ignored.append(name)
+            elif value is None and not item.nullable:
+                errors[name] = "must not be null"
+            else:
+                self._set(ctx, row, item, value, errors)
+                changed.add(name)
+        if creating:
+            for item in self.fields:
+                if item.name in changed or item.name in errors or item.name in preset:
+                    continue
+                if item.required:
+                    errors[item.name] = "is required"
+                elif item.default is not None:
+                    default = item.default(ctx) if callable(item.default) else item.default
+                    setattr(row, item.attribute, default)
+        if errors:
+            raise Invalid(errors)
+        self._check_references(ctx, row, changed)
+        if self.check is not None:
+            self.check(ctx, row, frozenset(changed))
+        return tuple(ignored)
+
+    def _set(self, ctx: Ctx, row: Row, item: Field, value: Any, errors: dict[str, str]) -> None:
+        if isinstance(value, str) and not value.strip() and item.nullable and isinstance(item.codec, Reference):
+            value = None  # an empty form field or a play's empty text
+        try:
+            loaded = None if value is None else item.codec.load(value, ctx.settings)
+        except ValueError as error:
+            errors[item.name] = str(error)
+            return
+        if item.required and loaded in (None, ""):
+            errors[item.name] = "is required"
+            return
+        setattr(row, item.attribute, loaded)
+
+    def _check_references(self, ctx: Ctx, row: Row, changed: set[str]) -> None:
+        """A referenced row exists and belongs to the same customer; a stranger's row does not exist for the caller."""
+        owner = getattr(row, "customer_id", None)
+        for item in self.fields:
+            target = (
+                getattr(row, item.attribute) if isinstance(item.codec, Reference) and item.name in changed else None
+            )
+            if target is None:
+                continue
+            table = Base.metadata.tables[item.codec.table]  # type: ignore[attr-defined]
+            owned = "customer_id" in table.columns
+            columns = [table.columns["customer_id"]] if owned else [next(iter(table.primary_key.columns))]
+            with ctx.session.no_autoflush:
+                found = ctx.session.execute(select(*columns).where(next(iter(table.primary_key)) == target)).first()
+            what = item.codec.table.rpartition("customer_")[2].replace("_", " ").lower()  # type: ignore[attr-defined]
+            if found is None:
+                text = f"{what} {target} does not exist"
+                if item.name == "customer_id" and item.codec.absent_is_404:  # type: ignore[attr-defined]
+                    raise NotFound(text.capitalize() + ".", errors={item.name: text})
+                raise Invalid({item.name: text})
+            if owned and owner is not None and found[0] is not None and found[0] != owner:
+                raise Invalid({item.name: f"{what} {target} belongs to another customer"})
+
+    def _create(self, ctx: Ctx, cmd: Write) -> Written[Row]:
+        row = self.model()
+        with ctx.session.no_autoflush:
+            self.fill(ctx, row, cmd.values, creating=True)
+        self.stay_in_scope(ctx, row, "create")
+        ctx.session.add(row)
+        ctx.session.flush()
+        return Written(row)
+
+    def _update(self, ctx: Ctx, cmd: Write) -> Written[Row]:
+        row: Row = ctx.load(self.model, cmd.key, *self.scope(ctx.actor, self, "update"), name=self.label)
+        with ctx.session.no_autoflush:
+            ignored = self.fill(ctx, row, cmd.values, creating=False)
+        ctx.session.flush()
+        return Written(row, ignored)
+
+    def _delete(self, ctx: Ctx, cmd: Write) -> Written[Row]:
+        row: Row = ctx.load(self.model, cmd.key, *self.scope(ctx.actor, self, "delete"), name=self.label)
+        if self.check_delete is not None:
+            self.check_delete(ctx, row)
+        ctx.session.delete(row)
+        ctx.session.flush()
+        return Written(row)
+
+    def stay_in_scope(self, ctx: Ctx, row: Row, verb: str) -> None:
+        """A caller bound to one customer creates rows of that customer only."""
+        if not (ctx.actor.is_customer or ctx.actor.job):
+            return
+        bound = ctx.actor.bound_to(self.family, verb)
+        if bound is not None and getattr(row, "customer_id", bound) != bound:
+            raise NotFound("Customer does not exist.", errors={"customer_id": "does not exist"})

@@ -1,0 +1,1 @@
+"""Services: products in use by a customer."""

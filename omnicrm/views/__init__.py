@@ -1,0 +1,1 @@
+"""Pages and JSON routes: they turn requests into use cases and results into answers."""
