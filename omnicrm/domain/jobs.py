@@ -90,7 +90,7 @@ class Kind:
     run: Callable[[Runtime, Held], None]
     lane: str
     max_attempts: int
-    #: The kind of job that answers for one that is lost and out of attempts; its args hold the dead `lease`.
+    #: The kind of job that answers for one that failed for good or lost its worker; its args hold the `reason`.
     lost: str | None = None
 
 
@@ -169,9 +169,18 @@ def finish(session: Session, job_id: int, lease: int, now: datetime, error: str 
         row.state, row.run_at = "queued", now + timedelta(seconds=min(15 * 2 ** (row.attempts - 1), 3600))
     else:
         row.state = "done" if error is None else "cancelled" if row.cancel_requested else "failed"
-        row.finished_at = now
+        row.finished_at, row.error = now, error and error[:2000]
+        if row.state != "done":
+            _answer_for(session, row, now)
     row.error = error and error[:2000]
     return True
+
+
+def _answer_for(session: Session, row: Job, now: datetime) -> None:
+    """Nothing runs this job any more: the kind that answers for it takes over, in the same transaction."""
+    answer = KINDS[row.kind].lost
+    if answer is not None:
+        session.add(job_row(answer, row.subject_id, now, args={"job_id": row.job_id, "reason": row.error or ""}))
 
 
 def has_lost(session: Session, now: datetime) -> bool:
@@ -190,10 +199,8 @@ def settle_lost(session: Session, now: datetime) -> None:
         if row.attempts < row.max_attempts:
             row.state, row.run_at = "queued", now
         else:
-            row.state, row.finished_at, row.error = "failed", now, "the worker of this job stopped"
-            answer = KINDS[row.kind].lost
-            if answer is not None:
-                session.add(job_row(answer, row.subject_id, now, args={"job_id": row.job_id, "lease": row.lease - 1}))
+            row.state, row.finished_at, row.error = "failed", now, "The worker of this job stopped."
+            _answer_for(session, row, now)
 
 
 def unheard(session: Session, now: datetime) -> list[Job]:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import msgspec
@@ -87,8 +87,8 @@ class _Connection(asyncio.Protocol):
     # Transport events
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no asyncio.Transport by class, only by what they do.
+        self._transport = cast(asyncio.Transport, transport)
         self._server.connections.add(self)
         self._arm(IDLE_SECONDS, self.abort)
 

@@ -3,7 +3,7 @@
 # This file imports ansible-core; it may be used under the GNU General Public License, version 3 or any later version.
 """The warm Ansible process: it imports ansible-core once and forks a ready `ansible-playbook` for each shim that asks.
 
-Usage: server.py HOME. It listens on HOME/warm.sock (a folder of mode 0700 is the only guard) and ends when its
+Usage: server.py DESCRIPTOR, that of a listening Unix socket (a folder of mode 0700 is its only guard). It ends when its
 standard input closes, that is with the process that started it. shim.py tells the protocol.
 """
 
@@ -23,7 +23,6 @@ import traceback
 import warnings
 from typing import NoReturn
 
-SOCKET = "warm.sock"
 #: Marks every process of one run (omnicrm.integrations.ansible.marks). This process is started with blanks in it.
 MARK = "OMNICRM_RUN"
 #: Longest wait for a shim's half of the handshake, in seconds.
@@ -36,7 +35,9 @@ _ACTIONS = ("uri", "set_fact", "assert", "debug", "fail", "include_vars", "comma
 def preload() -> None:
     """Import what a play needs, so that forks share it. `ansible.cli` has to come first."""
     import ansible.cli.playbook  # noqa: F401
+    from ansible.parsing.dataloader import DataLoader
     from ansible.plugins import loader
+    from ansible.template import Templar, trust_as_template
 
     loader.init_plugin_loader()
     # Each fork calls it again, as every start of ansible-playbook does; that it is there already is no news.
@@ -55,6 +56,8 @@ def preload() -> None:
     }.items():
         for name in names:
             getattr(loader, f"{kind}_loader").get(name, class_only=kind != "filter")
+    # Jinja compiles its expressions at the first template; without this each task would, in a fork of its own.
+    Templar(loader=DataLoader()).template(trust_as_template("{{ [1] | first | default(2) | int }}"))
 
 
 def receive(connection: socket.socket) -> tuple[dict, list[int]]:
@@ -114,13 +117,14 @@ def serve(connection: socket.socket) -> NoReturn:
         os.setsid()
         connection.settimeout(HANDSHAKE)
         request, descriptors = receive(connection)
+        become(request, descriptors)
+        from ansible.cli.playbook import PlaybookCLI
+
+        # Whatever fails before this leaves the shim to start the plain way.
         connection.sendall(b"S")
         if connection.recv(1) != b"G":
             os._exit(code)
         connection.settimeout(None)
-        become(request, descriptors)
-        from ansible.cli.playbook import PlaybookCLI
-
         try:
             PlaybookCLI.cli_executor(request["argv"])
         except SystemExit as end:
@@ -136,11 +140,7 @@ def serve(connection: socket.socket) -> NoReturn:
 
 
 def main() -> None:
-    os.chdir(sys.argv[1])
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(SOCKET)
-    # Before the imports: a shim that comes early waits a second here rather than pay for a start of its own.
-    listener.listen(64)
+    listener = socket.socket(fileno=int(sys.argv[1]))
     preload()
     gc.collect()
     gc.freeze()

@@ -44,6 +44,8 @@ def warm(home: str, arguments: list[str]) -> int | None:
 
 def main() -> None:
     home, plain, *arguments = sys.argv[1:]
+    # Nobody answers prompts here: without a terminal to read from, a play does not wait for one.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     code = warm(home, arguments)
     if code is None:
         os.execv(plain, [plain, *arguments])

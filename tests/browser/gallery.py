@@ -140,13 +140,14 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(self.server.render("error.html", context), context["status"])
         else:
             name = url.path.strip("/")
-            context |= {"turn": self.server.turns[url.path], "form": {"name": "", "email": ""}}
+            context |= {"turn": self.server.turns[url.path], "form": {}}
             context |= {"email": "", "error": query.get("error"), "remember": False, "next": "", "forgot_enabled": True}
             context["toast"] = [{"kind": "danger", "text": query["toast"]}] if "toast" in query else None
             self.answer(self.server.render(f"{name}.html", context, name if partial else None))
 
     def do_POST(self) -> None:
-        body = dict(parse_qsl(self.rfile.read(int(self.headers.get("content-length") or 0)).decode()))
+        raw = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        body = dict(parse_qsl(raw, keep_blank_values=True))
         self.server.sent.append({"path": self.path, "body": body, "token": self.headers.get("x-csrftoken")})
         self.server.release.wait(10)
         if self.path == "/refused":

@@ -33,10 +33,29 @@ def test_a_page_can_be_read_by_everybody(opened, path, width, scheme):
     assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
 
 
+@pytest.mark.parametrize("brand", ["#ffcc00", "#00a86b", "#ff7a00"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_any_brand_colour_leaves_the_text_readable(opened, brand, scheme):
+    page = opened("/login", color_scheme=scheme)
+    css = f":root {{ --brand-primary: {brand}; --brand-primary-dark: {brand}; }}"
+    page.route("**/branding.css*", lambda route: route.fulfill(body=css, content_type="text/css"))
+    page.goto(page.url.replace("/login", "/widgets"))
+    assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--brand-primary')") == brand
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {runOnly: ['color-contrast']})")["violations"]
+    assert [node["html"] for rule in found for node in rule["nodes"]] == []
+
+
 def test_markup_in_a_record_is_shown_as_text(opened):
     page = opened("/widgets")
     assert page.locator("h1").inner_text() == "Northwind <Harbour>"
     assert page.locator(".pill").nth(2).inner_text() == "<b>plain</b>"
+
+
+def test_a_tag_links_to_web_addresses_only(opened):
+    page = opened("/widgets")
+    links = page.locator(".pill").evaluate_all("pills => pills.map(pill => pill.getAttribute('href'))")
+    assert links == ["http://localhost/vip", None, None]
 
 
 def test_the_text_of_a_pill_is_black_or_white_whichever_reads_better(opened):

@@ -13,9 +13,7 @@ from tests.charging.conftest import Clock, values
 
 
 def add(engine: Engine, value: Any, kind: str = "*monetary", account: str = "a", **balance: Any) -> None:
-    engine.call(
-        "ApierV1.AddBalance", {"Account": account, "BalanceType": kind, "Balance": {"Value": value, **balance}}
-    )
+    engine.call("ApierV1.AddBalance", {"Account": account, "BalanceType": kind, "Balance": {"Value": value, **balance}})
 
 
 def buckets(engine: Engine, kind: str, account: str = "a") -> list[dict[str, Any]]:
@@ -140,9 +138,7 @@ def test_the_size_of_a_bucket_is_its_highest_value_since_it_was_last_empty(
     bare: Engine, steps: list[tuple[str, int]], size: int
 ) -> None:
     for method, value in steps:
-        bare.call(
-            f"ApierV1.{method}", {"Account": "a", "BalanceType": "*data", "Balance": {"ID": "D", "Value": value}}
-        )
+        bare.call(f"ApierV1.{method}", {"Account": "a", "BalanceType": "*data", "Balance": {"ID": "D", "Value": value}})
     (bucket,) = buckets(bare, "*data")
     assert bare.call("OmniSv1.GetGranted", {"Account": "a"}) == {bucket["Uuid"]: size}
 

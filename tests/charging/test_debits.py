@@ -135,11 +135,12 @@ _buckets = st.lists(
 
 
 @given(_buckets, st.integers(0, 20_000))
-def test_units_are_conserved_and_no_bucket_is_overdrawn(
-    rows: list[tuple[int, int, str]], amount: int
-) -> None:
+def test_units_are_conserved_and_no_bucket_is_overdrawn(rows: list[tuple[int, int, str]], amount: int) -> None:
     found = account(
-        *(bucket(str(i), value, weight=weight, rating_subject=subject) for i, (value, weight, subject) in enumerate(rows))
+        *(
+            bucket(str(i), value, weight=weight, rating_subject=subject)
+            for i, (value, weight, subject) in enumerate(rows)
+        )
     )
     before = sum(entry.value for _, entry in found.every_bucket())
     debits, rest = unit_debits(found, usage(amount), prefixes)
@@ -151,5 +152,7 @@ def test_units_are_conserved_and_no_bucket_is_overdrawn(
     # Only the last step may reach beyond the usage.
     assert taken - amount < max((free_step(d.balance.rating_subject, "*data") or 1 for d in debits), default=1)
     if rest:
-        smallest = [entry for _, entry in found.every_bucket() if entry.value >= (free_step(entry.rating_subject, "*data") or 1)]
+        smallest = [
+            entry for _, entry in found.every_bucket() if entry.value >= (free_step(entry.rating_subject, "*data") or 1)
+        ]
         assert smallest == []

@@ -89,9 +89,7 @@ def test_local_names_are_served(socket: Socket, host: str) -> None:
     assert socket.send(PING, Host=host)[0] == 200
 
 
-@pytest.mark.parametrize(
-    ("ident", "echo"), [("5", "5"), ('"abc"', '"abc"'), ("1e3", "1e3"), ("null", "null")]
-)
+@pytest.mark.parametrize(("ident", "echo"), [("5", "5"), ('"abc"', '"abc"'), ("1e3", "1e3"), ("null", "null")])
 def test_the_id_comes_back_as_it_was_sent(socket: Socket, ident: str, echo: str) -> None:
     _, body = socket.send(b'{"method":"CoreSv1.Ping","params":[{}],"id":%b}' % ident.encode())
     assert body.startswith(f'{{"id":{echo},'.encode())
@@ -161,7 +159,9 @@ def test_a_half_sent_request_is_given_up(socket: Socket, monkeypatch: pytest.Mon
 def test_a_client_that_goes_away_harms_nobody(socket: Socket) -> None:
     body = json.dumps({"method": "ApierV2.SetAccount", "params": [{"Account": "gone"}]}).encode()
     with sockets.create_connection(("127.0.0.1", socket.port)) as connection:
-        connection.sendall(b"POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        connection.sendall(
+            b"POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
     assert socket.send(PING)[0] == 200
 
 

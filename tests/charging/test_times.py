@@ -54,7 +54,9 @@ def test_a_month_after_the_31st_overflows_unless_it_is_estimated(text: str, expe
     assert (found.month, found.day) == expected
 
 
-@pytest.mark.parametrize("text", ["whenever", "*sometimes", "2030-02-30T00:00:00Z", "*daily+1h", "99999999999999999999"])
+@pytest.mark.parametrize(
+    "text", ["whenever", "*sometimes", "2030-02-30T00:00:00Z", "*daily+1h", "99999999999999999999"]
+)
 def test_a_time_field_in_no_known_form_is_refused(text: str) -> None:
     with pytest.raises(EngineError, match="Unsupported time format"):
         parse_time(text, NOW)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 
-from omnicrm.domain.provisioning.ports import FAILED
+from omnicrm.domain.provisioning.ports import FAILED, RUNNING
 from omnicrm.integrations.ansible import AnsibleRunner, marks
 from omnicrm.paths import PLAYBOOKS
 
@@ -94,10 +95,28 @@ def test_a_caller_that_raises_in_should_stop_ends_the_run(runner, spec) -> None:
     assert _alive("sleep 303") == []
 
 
-def test_a_play_that_kills_its_own_process_ends_as_error(runner, spec) -> None:
-    outcome, events = _run(runner, spec("- name: Crash\n  shell: 'kill -9 $(ps -o ppid= -p $PPID)'\n"), lambda: False)
-    assert outcome.status in ("error", "failed")
-    assert events[-1].status == FAILED
+def test_a_run_whose_process_is_lost_ends_as_error_and_explains(runner, spec, run_root) -> None:
+    one = spec("- name: Sleep\n  command: sleep 305\n")
+    events: list = []
+
+    def lose(event) -> None:
+        events.append(event)
+        if event.status == RUNNING:
+            marks.end_marked(marks.mark(run_root, one.provision_id, one.lease))
+
+    outcome = runner.run(one, lose, lambda: False)
+    assert outcome.status == "error"
+    assert [(event.name, event.status) for event in events] == [
+        ("Sleep", RUNNING),
+        ("Sleep", FAILED),
+        ("Fatal error", FAILED),
+    ]
+    assert "lost" in events[1].message
+
+
+def test_nobody_is_asked_at_a_prompt(runner, spec) -> None:
+    outcome, _ = _run(runner, spec("- pause: {prompt: Go on?}\n"), lambda: False)
+    assert outcome.status == "successful"
 
 
 def test_output_without_end_is_capped(runner, spec) -> None:
@@ -136,12 +155,14 @@ from pathlib import Path
 from omnicrm.domain.provisioning.ports import RunSpec
 from omnicrm.integrations.ansible import AnsibleRunner
 runner = AnsibleRunner(Path({str(tmp_path / "runs")!r}), Path({str(PLAYBOOKS)!r}))
-spec = RunSpec(provision_id=5, lease=2, play="play_test", plays_dirs=(Path({str(tmp_path / "plays")!r}),), variables={{}},
-    crm_config={{}}, job_token="t" * 20, crm_url="http://127.0.0.1:9")
+plays = (Path({str(tmp_path / "plays")!r}),)
+spec = RunSpec(provision_id=5, lease=2, play="play_test", plays_dirs=plays, variables={{}}, crm_config={{}},
+    job_token="t" * 20, crm_url="http://127.0.0.1:9")
 runner.run(spec, lambda event: print(event.name, flush=True), lambda: False)
 """
     spec("- name: Sleep\n  command: sleep 304\n")
-    child = subprocess.Popen(["python", "-c", script], stdout=subprocess.PIPE, text=True, env=_python_env())
+    env = {**os.environ, "PYTHONPATH": str(PLAYBOOKS.parent)}
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=env)
     assert child.stdout.readline().strip() == "Sleep"
     while not _alive("sleep 304"):
         time.sleep(0.05)
@@ -152,11 +173,3 @@ runner.run(spec, lambda event: print(event.name, flush=True), lambda: False)
     assert successor.clean_leftovers() == 1
     assert _alive("sleep 304") == []
     assert list((tmp_path / "runs").iterdir()) == []
-
-
-def _python_env() -> dict[str, str]:
-    import sys
-    from pathlib import Path
-
-    folder = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parents[2])}

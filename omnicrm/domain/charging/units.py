@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from omnicrm.domain import money
+from omnicrm.settings import Settings
 
 NO_EXPIRY = "No expiry"
 NEAR_DAYS = 30
@@ -21,18 +25,30 @@ _MINUTE_NS = 60 * 10**9
 class Reading:
     """How a deployment reads the engine's numbers.
 
-    `monetary_unit` is `minor` or `major`, `voice_unit` `ns` or `s` (foreign data only). From the `unlimited_` values on
-    an allowance counts as unlimited (OC-24); data in bytes, voice in seconds.
+    `monetary_unit` is `minor` or `major`, `voice_unit` `ns` or `s` (foreign data only). From `unlimited_from` on an
+    allowance counts as unlimited (OC-24): messages, seconds of voice, megabytes of data. A remaining share is green
+    above the first of `colour_limits` and red below the second.
     """
 
     currency_symbol: str = "$"
     minor_digits: int = 2
     monetary_unit: str = "minor"
     voice_unit: str = "ns"
-    unlimited_data: int = 999_999_999 * 1024**2
-    unlimited_voice_seconds: int = 999_999_999
-    unlimited_sms: int = 999_999_999
+    unlimited_from: int = 999_999_999
+    colour_limits: tuple[int, ...] = (50, 20)
     zone: tzinfo = UTC
+
+    @classmethod
+    def of(cls, settings: Settings) -> Reading:
+        """The reading that the settings ask for."""
+        region = settings.regional
+        return cls(
+            currency_symbol=region.currency_symbol,
+            minor_digits=money.digits(region.currency_code),
+            unlimited_from=settings.usage.unlimited_from,
+            colour_limits=settings.usage.colour_limits,
+            zone=ZoneInfo(region.timezone),
+        )
 
     def nanoseconds(self, value: Decimal) -> Decimal:
         return value * 10**9 if self.voice_unit == "s" else value
@@ -45,11 +61,11 @@ class Reading:
     def unlimited(self, kind: str, value: Decimal) -> bool:
         match kind:
             case "DATA" | "DATA_DONGLE":
-                return value >= self.unlimited_data
+                return value >= self.unlimited_from * 1024**2
             case "VOICE":
-                return self.nanoseconds(value) >= self.unlimited_voice_seconds * 10**9
+                return self.nanoseconds(value) >= self.unlimited_from * 10**9
             case "SMS":
-                return value >= self.unlimited_sms
+                return value >= self.unlimited_from
         return False
 
     def amount(self, kind: str, value: Decimal) -> str:

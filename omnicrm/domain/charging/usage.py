@@ -8,6 +8,7 @@ from typing import Any
 
 from omnicrm.domain.charging.planids import split_plan_id
 from omnicrm.domain.charging.units import NO_EXPIRY, Reading, decimal_of, parse_moment, when_text
+from omnicrm.settings import Settings
 
 KINDS = ("DATA", "VOICE", "SMS", "MONETARY", "DATA_DONGLE")
 DONGLE = "DATA_DONGLE"
@@ -25,18 +26,37 @@ _FREQUENCIES = {
 }
 
 
+def merged(
+    account: dict[str, Any] | None,
+    plans: list[dict[str, Any]],
+    granted: dict[str, Any],
+    settings: Settings,
+    now: datetime,
+) -> dict[str, Any]:
+    """`cgrates_object` as the settings want amounts and times to be read."""
+    return cgrates_object(account, plans, granted, Reading.of(settings), now)
+
+
 def cgrates_object(
-    account: dict[str, Any] | None, plans: list[dict[str, Any]], reading: Reading, now: datetime
+    account: dict[str, Any] | None,
+    plans: list[dict[str, Any]],
+    granted: dict[str, Any],
+    reading: Reading,
+    now: datetime,
 ) -> dict[str, Any]:
     """`{"BalanceMap": …, "ActionPlans": …}`; both are empty for an account that the engine does not know (OCS-072).
 
-    BalanceMap has the plain upper-case keys and the same buckets under the engine's `*` keys (OC-04).
+    BalanceMap has the plain upper-case keys and the same buckets under the engine's `*` keys (OC-04). `granted` gives
+    the size of buckets by uuid (OC-23).
     """
     if account is None:
         return {"BalanceMap": {}, "ActionPlans": []}
     balances: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for star, buckets in (account.get("BalanceMap") or {}).items():
-        rows = [bucket_object(kind_of(star, bucket), bucket, reading, now) for bucket in buckets or ()]
+        rows = [
+            bucket_object(kind_of(star, bucket), bucket, granted.get(str(bucket.get("Uuid"))), reading, now)
+            for bucket in buckets or ()
+        ]
         balances[star] = rows
         for row in rows:
             balances.setdefault(kind_of(star, row), []).append(row)
@@ -51,8 +71,13 @@ def kind_of(star: str, bucket: dict[str, Any]) -> str:
     return kind
 
 
-def bucket_object(kind: str, bucket: dict[str, Any], reading: Reading, now: datetime) -> dict[str, Any]:
-    """A bucket with both names of its expiry, destinations as a list and the texts for people."""
+def bucket_object(
+    kind: str, bucket: dict[str, Any], granted: Any | None, reading: Reading, now: datetime
+) -> dict[str, Any]:
+    """A bucket with both names of its expiry, destinations as a list and the texts for people.
+
+    `custom_Granted` is the bucket's size in the unit of `Value`, null when it is not known.
+    """
     value = decimal_of(bucket.get("Value"))
     expires_at = parse_moment(bucket.get("ExpirationDate"))
     row = {
@@ -62,6 +87,7 @@ def bucket_object(kind: str, bucket: dict[str, Any], reading: Reading, now: date
         "custom_Name_hr": bucket_name(kind, str(bucket.get("ID") or "")),
         "custom_Expiration": NO_EXPIRY if expires_at is None else when_text(expires_at, now, reading.zone),
         "custom_Description_String": reading.description(kind, value),
+        "custom_Granted": granted,
     }
     if kind == "MONETARY":
         row["custom_value"] = float(reading.major(value))

@@ -11,14 +11,13 @@ from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
-from omnicrm.domain.charging.units import NO_EXPIRY, Reading, date_text, decimal_of, parse_moment, time_left
+from omnicrm.domain.charging.units import NO_EXPIRY, Reading, date_text, decimal_of, parse_moment, short, time_left
 from omnicrm.domain.charging.usage import KINDS
 
 LABELS = {"DATA": "Data", "VOICE": "Voice", "SMS": "SMS", "MONETARY": "Monetary", "DATA_DONGLE": "Dongle data"}
 UNLIMITED = "Unlimited"
 EXPIRED = "EXPIRED"
-GREEN_ABOVE = 50
-RED_BELOW = 20
+UNKNOWN = "–"
 _SIZE_IN_ID = re.compile(r"(\d+(?:\.\d+)?)\s*(TB|GB|MB|MIN)", re.IGNORECASE)
 _SIZES = {"TB": 1024**4, "GB": 1024**3, "MB": 1024**2, "MIN": 60 * 10**9}
 _FIXED = ("fixed", "internet", "wireless", "gpon", "fibre", "fiber", "broadband")
@@ -27,15 +26,18 @@ _DONGLE = ("dongle", "hotspot")
 
 @dataclass(frozen=True, slots=True)
 class BucketLine:
-    """One line of the bucket list. `used` and `total` are None where the bucket's size is not known."""
+    """One line of the bucket list, in texts. `used` and `total` are a dash where the bucket's size is not known.
+
+    `counted` is False for what has expired or is disabled: it is shown and not summed (OCS-036).
+    """
 
     ident: str
     name: str
     remaining: str
-    used: str | None
-    total: str | None
-    expires: str
-    weight: float
+    used: str
+    total: str
+    expiry: str
+    weight: str
     expired: bool
     counted: bool
 
@@ -44,32 +46,28 @@ class BucketLine:
 class UsageCard:
     """One balance type: its card, its bar and its buckets in the order in which they are consumed.
 
-    `percent` is the remaining share rounded down and `bar` its text; both are None without a known total or when
-    unlimited. `colour` is green, yellow or red by the remaining share.
+    `amount` is what remains. `percent` is the remaining share rounded down and `bar` its text; both are None without a
+    known total or when unlimited. `colour` is green, yellow or red by the remaining share.
     """
 
     kind: str
     label: str
-    remaining: str
+    amount: str
     total: str | None
     percent: int | None
     colour: str
     bar: str | None
     unlimited: bool
-    expires: str
+    expiry: str
     buckets: list[BucketLine] = field(default_factory=list)
 
 
 def usage_cards(
-    cgrates: dict[str, Any],
-    reading: Reading,
-    now: datetime,
-    granted: dict[str, Any] | None = None,
-    kinds: tuple[str, ...] = KINDS,
+    cgrates: dict[str, Any], reading: Reading, now: datetime, kinds: tuple[str, ...] = KINDS
 ) -> list[UsageCard]:
-    """A card for each of `kinds` that has buckets. `granted` gives sizes by uuid (OC-23)."""
+    """A card for each of `kinds` that has buckets."""
     balances = cgrates.get("BalanceMap") or {}
-    return [_card(kind, balances[kind], reading, now, granted or {}) for kind in kinds if balances.get(kind)]
+    return [_card(kind, balances[kind], reading, now) for kind in kinds if balances.get(kind)]
 
 
 def visible_kinds(service_type: str, dongle: bool = False) -> tuple[str, ...]:
@@ -82,21 +80,20 @@ def visible_kinds(service_type: str, dongle: bool = False) -> tuple[str, ...]:
     return ("DATA", "VOICE", "SMS", "MONETARY", "DATA_DONGLE")
 
 
-def colour_of(share: Decimal) -> str:
+def colour_of(share: Decimal, limits: tuple[int, ...]) -> str:
     """Colour of a remaining share in per cent (OCS-079)."""
-    if share > GREEN_ABOVE:
+    green_above, red_below = limits
+    if share > green_above:
         return "green"
-    return "red" if share < RED_BELOW else "yellow"
+    return "red" if share < red_below else "yellow"
 
 
-def _card(
-    kind: str, buckets: list[dict[str, Any]], reading: Reading, now: datetime, granted: dict[str, Any]
-) -> UsageCard:
+def _card(kind: str, buckets: list[dict[str, Any]], reading: Reading, now: datetime) -> UsageCard:
     ordered = sorted(buckets, key=lambda bucket: -float(bucket.get("Weight") or 0))
     live = [bucket for bucket in ordered if _counts(bucket, now)]
     remaining = sum((decimal_of(bucket.get("Value")) for bucket in live), Decimal(0))
     unlimited = any(reading.unlimited(kind, decimal_of(bucket.get("Value"))) for bucket in live)
-    totals = [_total(bucket, granted) for bucket in live]
+    totals = [_total(bucket) for bucket in live]
     known = [total for total in totals if total is not None]
     total = sum(known, Decimal(0)) if known and len(known) == len(totals) and not unlimited else None
     share = min(max(remaining * 100 / total, Decimal(0)), Decimal(100)) if total else None
@@ -106,14 +103,14 @@ def _card(
     return UsageCard(
         kind=kind,
         label=LABELS[kind],
-        remaining=text,
+        amount=text,
         total=total_text,
         percent=percent,
-        colour="green" if share is None else colour_of(share),
+        colour="green" if share is None else colour_of(share, reading.colour_limits),
         bar=None if total_text is None else _bar(kind, text, total_text, percent),
         unlimited=unlimited,
-        expires=_card_expiry(live, now),
-        buckets=[_line(kind, bucket, reading, now, granted) for bucket in ordered],
+        expiry=_card_expiry(live, now),
+        buckets=[_line(kind, bucket, reading, now) for bucket in ordered],
     )
 
 
@@ -129,12 +126,11 @@ def _counts(bucket: dict[str, Any], now: datetime) -> bool:
     return not bucket.get("Disabled") and (expires_at is None or expires_at > now)
 
 
-def _total(bucket: dict[str, Any], granted: dict[str, Any]) -> Decimal | None:
+def _total(bucket: dict[str, Any]) -> Decimal | None:
     """Size of a bucket: what the engine granted, or the size that its id names; never below what remains."""
     value = decimal_of(bucket.get("Value"))
-    uuid = bucket.get("Uuid")
-    if uuid in granted:
-        return max(decimal_of(granted[uuid]), value)
+    if bucket.get("custom_Granted") is not None:
+        return max(decimal_of(bucket["custom_Granted"]), value)
     if match := _SIZE_IN_ID.search(str(bucket.get("ID") or "")):
         return max(Decimal(match[1]) * _SIZES[match[2].upper()], value)
     return None
@@ -150,24 +146,24 @@ def _card_expiry(live: list[dict[str, Any]], now: datetime) -> str:
     return f"Expires in {time_left(min(moments), now)}" if moments else NO_EXPIRY
 
 
-def _line(kind: str, bucket: dict[str, Any], reading: Reading, now: datetime, granted: dict[str, Any]) -> BucketLine:
+def _line(kind: str, bucket: dict[str, Any], reading: Reading, now: datetime) -> BucketLine:
     value = decimal_of(bucket.get("Value"))
     unlimited = reading.unlimited(kind, value)
-    total = None if unlimited else _total(bucket, granted)
+    total = None if unlimited else _total(bucket)
     expires_at = parse_moment(bucket.get("ExpirationDate"))
     expired = expires_at is not None and expires_at <= now
     if expires_at is None:
-        expires = NO_EXPIRY
+        expiry = NO_EXPIRY
     else:
-        expires = f"{date_text(expires_at, reading.zone)} ({EXPIRED if expired else time_left(expires_at, now)})"
+        expiry = f"{date_text(expires_at, reading.zone)} ({EXPIRED if expired else time_left(expires_at, now)})"
     return BucketLine(
         ident=str(bucket.get("ID") or ""),
         name=str(bucket.get("custom_Name_hr") or bucket.get("ID") or LABELS[kind]),
         remaining=UNLIMITED if unlimited else reading.amount(kind, value),
-        used=None if total is None else reading.amount(kind, total - value),
-        total=None if total is None else reading.amount(kind, total),
-        expires=expires,
-        weight=float(bucket.get("Weight") or 0),
+        used=UNKNOWN if total is None else reading.amount(kind, total - value),
+        total=UNKNOWN if total is None else reading.amount(kind, total),
+        expiry=expiry,
+        weight=short(decimal_of(bucket.get("Weight")), 2),
         expired=expired,
         counted=_counts(bucket, now),
     )

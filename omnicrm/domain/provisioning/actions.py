@@ -85,7 +85,7 @@ def order(ctx: Ctx, cmd: Order) -> Provision:
         service_id=service and service.service_id,
         provisioning_play=play.name,
         action=str(merged.variables.get("action") or ""),
-        provisioning_json_vars=json.dumps(Redactor(()).redact(merged.variables)),
+        provisioning_json_vars=json.dumps(Redactor().value(merged.variables)),
         variables=json.dumps({"values": merged.variables, "dropped": merged.dropped, "sent": dict(cmd.values)}),
         task_count=play.task_count,
         playbook_description=play.description[:255],

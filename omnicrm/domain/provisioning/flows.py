@@ -46,9 +46,10 @@ def answer_lost(runtime: Runtime, held: Held) -> None:
     if row.provisioning_status != Status.RUNNING:
         return
     recorder = _Recorder(runtime, row.provision_id, first=_last_number(runtime, row.provision_id))
-    recorder.say("The worker stopped", "The process that ran this job ended before the job did.", FAILED)
+    reason = str(held.args.get("reason") or "The worker of this job stopped.")
+    recorder.say("The job was interrupted", reason, FAILED)
     facts = runtime.door.read_now(_recorded_facts, row.provision_id)
-    ended = actions.Ended(row.provision_id, False, "The worker of this job stopped.", json.dumps(facts), clean_up=True)
+    ended = actions.Ended(row.provision_id, False, reason, json.dumps(facts), clean_up=True)
     runtime.door.act_now(actions.end, SYSTEM, ended)
 
 
@@ -66,7 +67,7 @@ def clean_up(runtime: Runtime, held: Held) -> None:
             raise RuntimeError(outcome.message)
     else:
         recorder.say("Clean-up", f"The play {row.provisioning_play} has no guard and cannot undo itself.", FAILED)
-    message = "The worker of this job stopped; what it had made was removed again."
+    message = f"{row.error} What the job had made was removed again."
     runtime.door.act_now(actions.end, SYSTEM, actions.Ended(row.provision_id, False, message))
 
 
@@ -105,7 +106,6 @@ def _play(runtime: Runtime, held: Held, row: Provision, recorder: _Recorder, mor
         mailjet_url=settings.mailjet.base_url,
         env=_environment(settings),
         secrets=settings.secret_values(),
-        run_root=settings.server.data_dir / "runs",
         silence_timeout=settings.provisioning.timeout_seconds,
         overall_timeout=limit,
     )

@@ -85,8 +85,8 @@ def lay_out(
     variables.as_data gives them; `http` is what the `uri` action reads (playbooks/action_plugins/uri.py).
     """
     plays = run / "Provisioners" / "plays"
-    for path in (run / "Provisioners", plays, run / "env", run / "inventory", run / "home", run / "tmp"):
-        path.mkdir(mode=0o700)
+    for name in ("Provisioners", "Provisioners/plays", "artifacts", "env", "inventory", "home", "home/tmp", "tmp"):
+        (run / name).mkdir(mode=0o700)
     for source in reversed(plays_dirs):
         _copy(source, plays)
     config = yaml.dump(dict(crm_config), Dumper=_ConfigDumper, allow_unicode=True).encode()
@@ -117,7 +117,7 @@ def _copy(source: Path, target: Path) -> None:
                 shutil.copyfileobj(old, new)
 
 
-class _ConfigDumper(yaml.SafeDumper):
+class _ConfigDumper(yaml.SafeDumper):  # type: ignore[misc]
     """Marks texts that look like templates `!unsafe`: a configured value is data for a play as well."""
 
     def ignore_aliases(self, data: Any) -> bool:

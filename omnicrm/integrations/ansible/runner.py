@@ -23,6 +23,11 @@ class AnsibleRunner:
         if self._warm:
             self._warm.start()
 
+    @property
+    def warm_pid(self) -> int | None:
+        """Process id of the warm process while it lives (`omnicrm doctor` tells its memory)."""
+        return self._warm.pid if self._warm else None
+
     def close(self) -> None:
         """End the warm process. Stop running plays first (their `should_stop`)."""
         if self._warm:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import socket
 import subprocess
 import sys
 import threading
@@ -65,20 +67,26 @@ class WarmAnsible:
         if dead and time.monotonic() - self._started_at > _RESTART_AFTER:
             self._started_at = time.monotonic()
             (self._home.path / "warm.sock").unlink(missing_ok=True)
-            self._process = self._spawn(self._home.path)
+            try:
+                self._process = self._spawn(self._home.path)
+            except OSError:
+                # No /proc, or no room for one more process: plays start the plain way.
+                self._process = None
         return self._home
 
     def _spawn(self, home: Path) -> subprocess.Popen[bytes]:
         env = environment.base() | environment.fixed(self._playbooks)
         env |= {"ANSIBLE_HOME": str(home), "AWX_ISOLATED_DATA_DIR": str(home), marks.VARIABLE: " " * marks.WIDTH}
-        with folder.create(home / "warm.log") as log:
+        # Listening before the process is ready: a shim that comes early waits rather than start the plain way.
+        with _listen(home) as listener, folder.create(home / "warm.log") as log:
             return subprocess.Popen(
-                [sys.executable, str(self._playbooks / "warm" / "server.py"), str(home)],
+                [sys.executable, str(self._playbooks / "warm" / "server.py"), str(listener.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 cwd=home,
                 env=env,
+                pass_fds=[listener.fileno()],
             )
 
     def _write_shim(self, home: Path) -> None:
@@ -86,3 +94,15 @@ class WarmAnsible:
         words = [sys.executable, "-IS", str(self._playbooks / "warm" / "shim.py"), str(home), plain]
         with folder.create(home / "ansible-playbook", mode=0o700) as file:
             file.write(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'.encode())
+
+
+def _listen(home: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    descriptor = os.open(home, os.O_RDONLY)
+    try:
+        # Through /proc, because a socket's path may not be longer than 107 bytes.
+        listener.bind(f"/proc/self/fd/{descriptor}/warm.sock")
+    finally:
+        os.close(descriptor)
+    listener.listen(64)
+    return listener
