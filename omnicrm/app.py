@@ -36,9 +36,10 @@ from omnicrm.integrations.ansible import AnsibleRunner
 from omnicrm.integrations.cgrates import CgratesClient
 from omnicrm.paths import PLAYBOOKS, STATIC
 from omnicrm.settings import Settings, SettingsError, ensure_secrets
-from omnicrm.views import activity, auth, customers, inventory, products, provisions, site, transactions
+from omnicrm.views import activity, auth, customers, inventory, product_pages, products, provisions, site, transactions
 from omnicrm.views import services as service_views
 from omnicrm.views.errors import HANDLERS
+from omnicrm.views.headers import before_send
 from omnicrm.views.http import guard, public
 from omnicrm.views.page import environment
 from omnicrm.worker import Queue, Workers
@@ -178,6 +179,7 @@ def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool =
             *auth.HANDLERS,
             *customers.HANDLERS,
             *products.HANDLERS,
+            *product_pages.HANDLERS,
             *inventory.HANDLERS,
             *service_views.HANDLERS,
             *transactions.HANDLERS,
@@ -189,12 +191,14 @@ def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool =
         lifespan=[lifespan],
         guards=[guard],
         exception_handlers=HANDLERS,
+        before_send=[before_send],
         state=State(
             {
                 "door": parts.door,
                 "ports": parts.ports,
                 "queue": parts.queue,
                 "jinja": environment(settings),
+                "is_https": settings.crm.public_url.startswith("https:"),
                 "trusted_proxies": tuple(ip_network(text) for text in settings.server.trusted_proxies),
             }
         ),

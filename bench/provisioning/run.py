@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -112,6 +113,8 @@ def main() -> None:
     parser.add_argument("--play", type=Path, default=HERE / "play_bench.yaml")
     parser.add_argument("--variables", type=json.loads, default={"SIM_Card": 1, "Mobile_Number": 2})
     options = parser.parse_args()
+    # The stock way looks for ansible-playbook on PATH.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -7,4 +7,4 @@ from sqlalchemy.orm import Session
 
 
 def database_answers(session: Session) -> bool:
-    return session.scalar(text("SELECT 1")) == 1
+    return bool(session.scalar(text("SELECT 1")) == 1)

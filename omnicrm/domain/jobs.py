@@ -64,10 +64,12 @@ class Runtime:
 
     door: Door
     settings: Settings
-    ports: dict[type, Any]
+    ports: dict[Any, Any]
 
-    def port(self, kind: type[P]) -> P:
-        return self.ports[kind]
+    def port(self, kind: Callable[..., P]) -> P:
+        """The implementation of a port; `kind` is its Protocol."""
+        found: P = self.ports[kind]
+        return found
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def job_row(
 
 def claim(session: Session, job_id: int, now: datetime) -> Job | None:
     """Take the lease if the job is still free: exactly one of many callers gets it."""
-    taken = session.execute(
+    taken: Any = session.execute(
         update(Job)
         .where(Job.job_id == job_id, Job.state == "queued", Job.run_at <= now)
         .values(
@@ -152,7 +154,7 @@ def beat(session: Session, held: list[tuple[int, int]], now: datetime) -> set[in
     """Renew the leases `(job_id, lease)`; answers the ids that were lost or asked to stop."""
     stopping: set[int] = set()
     for job_id, lease in held:
-        kept = session.execute(
+        kept: Any = session.execute(
             update(Job).where(Job.job_id == job_id, Job.lease == lease, Job.state == "running").values(heartbeat_at=now)
         )
         if kept.rowcount != 1 or session.scalar(select(Job.cancel_requested).where(Job.job_id == job_id)):

@@ -50,6 +50,6 @@ def shown(minor: int | None, currency: str, locale: str = "en_GB") -> str:
 
 
 def tax(amount_minor: int, percentage_milli: int) -> int:
-    """Tax of one line; `percentage_milli` is thousandths of a percent (12.5 % is 12500). Rounded per line (BILL-066)."""
+    """Tax of one line, rounded per line (BILL-066); `percentage_milli`: thousandths of a percent, 12.5 % is 12500."""
     exact = Decimal(amount_minor) * percentage_milli / 100_000
     return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))

@@ -14,12 +14,12 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, Select, asc, desc, func, or_, select
 from sqlalchemy.orm import Session, defer
 
+from omnicrm.domain import filling
 from omnicrm.domain.action import Action, Ctx
 from omnicrm.domain.actor import Actor
-from omnicrm.domain.codecs import Codec, Reference
+from omnicrm.domain.codecs import Codec
 from omnicrm.domain.errors import Invalid, NotFound
 from omnicrm.settings import Settings
-from omnicrm.store import Base
 
 Row = TypeVar("Row")
 
@@ -174,7 +174,7 @@ class Resource(Generic[Row]):
 
     # Reading
 
-    def query(self, actor: Actor, verb: str = "view") -> Select[tuple[Row]]:
+    def query(self, actor: Actor, verb: str = "view") -> Select[Row]:
         return select(self.model).where(*self.scope(actor, self, verb))
 
     def get(self, session: Session, actor: Actor, key: int, verb: str = "view") -> Row:
@@ -260,76 +260,8 @@ class Resource(Generic[Row]):
     def fill(
         self, ctx: Ctx, row: Row, values: Mapping[str, Any], creating: bool, preset: frozenset[str] = frozenset()
     ) -> tuple[str, ...]:
-        """Put the values on the row after checking every one; answers the names that were not applied.
-
-        `preset` names what the caller puts on the row himself.
-        """
-        errors: dict[str, str] = {}
-        ignored: list[str] = []
-        changed: set[str] = set()
-        for name, value in values.items():
-            item = self.by_name.get(name)
-            if item is None:
-                if name not in self.tolerated:
-                    errors[name] = f"is not a field of this record; known: {', '.join(self.by_name)}"
-            elif not (item.on_create if creating else item.on_update):
-                ignored.append(name)
-            elif value is None and not item.nullable:
-                errors[name] = "must not be null"
-            else:
-                self._set(ctx, row, item, value, errors)
-                changed.add(name)
-        if creating:
-            for item in self.fields:
-                if item.name in changed or item.name in errors or item.name in preset:
-                    continue
-                if item.required:
-                    errors[item.name] = "is required"
-                elif item.default is not None:
-                    default = item.default(ctx) if callable(item.default) else item.default
-                    setattr(row, item.attribute, default)
-        if errors:
-            raise Invalid(errors)
-        self._check_references(ctx, row, changed)
-        if self.check is not None:
-            self.check(ctx, row, frozenset(changed))
-        return tuple(ignored)
-
-    def _set(self, ctx: Ctx, row: Row, item: Field, value: Any, errors: dict[str, str]) -> None:
-        if isinstance(value, str) and not value.strip() and item.nullable and isinstance(item.codec, Reference):
-            value = None  # an empty form field or a play's empty text
-        try:
-            loaded = None if value is None else item.codec.load(value, ctx.settings)
-        except ValueError as error:
-            errors[item.name] = str(error)
-            return
-        if item.required and loaded in (None, ""):
-            errors[item.name] = "is required"
-            return
-        setattr(row, item.attribute, loaded)
-
-    def _check_references(self, ctx: Ctx, row: Row, changed: set[str]) -> None:
-        """A referenced row exists and belongs to the same customer; a stranger's row does not exist for the caller."""
-        owner = getattr(row, "customer_id", None)
-        for item in self.fields:
-            target = (
-                getattr(row, item.attribute) if isinstance(item.codec, Reference) and item.name in changed else None
-            )
-            if target is None:
-                continue
-            table = Base.metadata.tables[item.codec.table]  # type: ignore[attr-defined]
-            owned = "customer_id" in table.columns
-            columns = [table.columns["customer_id"]] if owned else [next(iter(table.primary_key.columns))]
-            with ctx.session.no_autoflush:
-                found = ctx.session.execute(select(*columns).where(next(iter(table.primary_key)) == target)).first()
-            what = item.codec.table.rpartition("customer_")[2].replace("_", " ").lower()  # type: ignore[attr-defined]
-            if found is None:
-                text = f"{what} {target} does not exist"
-                if item.name == "customer_id" and item.codec.absent_is_404:  # type: ignore[attr-defined]
-                    raise NotFound(text.capitalize() + ".", errors={item.name: text})
-                raise Invalid({item.name: text})
-            if owned and owner is not None and found[0] is not None and found[0] != owner:
-                raise Invalid({item.name: f"{what} {target} belongs to another customer"})
+        """Put the values on the row after checking every one (filling.fill)."""
+        return filling.fill(self, ctx, row, values, creating, preset)
 
     def _create(self, ctx: Ctx, cmd: Write) -> Written[Row]:
         row = self.model()

@@ -18,7 +18,7 @@ from omnicrm.settings.tree import Settings
 
 MYSQL_KEYS = ("username", "password", "server", "port", "name")
 #: What the sandboxes take as credential, so that client code stays the same.
-SANDBOX_KEY = "sandbox"
+SANDBOX_KEY = "sandbox-only-key"
 SANDBOX_STRIPE_KEY = "sk_test_sandbox"
 
 

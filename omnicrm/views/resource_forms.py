@@ -109,7 +109,7 @@ def control(
     prefix: str = "",
     label: str = "",
 ) -> Control:
-    """The control of a field with its text from `typed`; `prefix` stands before its name in forms of several records."""
+    """The control of a field with its text from `typed`; `prefix` stands before its name where several records meet."""
     codec, kind = item.codec, kind_of(item.codec)
     name = f"{prefix}{item.name}"
     value = typed.get(name, "")

@@ -12,7 +12,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from omnicrm.domain.actor import Actor
 from omnicrm.domain.errors import Invalid
 from omnicrm.domain.resource import MAX_PER_PAGE, ListQuery, Page, Resource, Write
 from omnicrm.views import http
@@ -122,20 +121,19 @@ async def written(
     """Run the verb's action and answer the stored record."""
     door, actor = http.door(request), http.actor(request)
     result = await door.act(resource.actions[verb], actor, Write(key, values))
-    stored_key = getattr(result.row, resource.key)
-    shown: dict[str, Any]
-    if resource.extend is not None and _may_read(actor, resource):
-        shown = await door.read(resource.one, actor, door.settings, stored_key)
-    else:
-        shown = resource.dump(result.row, door.settings, actor)
+    shown = await _stored(request, resource, result.row)
     shown["result"] = "success"
     if result.ignored:
         shown["ignored"] = list(result.ignored)
     return shown
 
 
-def _may_read(actor: Actor, resource: Resource[Any]) -> bool:
-    return actor.can(f"view_{resource.family}")
+async def _stored(request: Request[Any, Any, Any], resource: Resource[Any], row: Any) -> dict[str, Any]:
+    """The row as it was written, also when the write moved it out of the caller's own scope."""
+    door, actor = http.door(request), http.actor(request)
+    if resource.extend is None:
+        return resource.dump(row, door.settings, actor)
+    return await door.read(resource.answer, actor, door.settings, row)
 
 
 def reading(resource: Resource[Any]) -> tuple[str, ...]:

@@ -102,10 +102,10 @@ def test_a_failure_that_the_play_gets_over_becomes_3_at_the_end(run) -> None:
     ran = run(
         "- block:\n    - name: Try\n      fail: {msg: no}\n  rescue:\n    - name: Other way\n      debug: {msg: 1}\n"
     )
-    assert [(event.number, event.status) for event in ran.events if event.name == "Try"] == [
-        (1, RUNNING),
-        (1, FAILED),
-        (1, IGNORED),
+    assert [(event.number, event.status, event.corrects) for event in ran.events if event.name == "Try"] == [
+        (1, RUNNING, False),
+        (1, FAILED, False),
+        (1, IGNORED, True),
     ]
     assert ran.outcome.status == "successful"
     assert ran.outcome.failed_task is None
@@ -201,7 +201,7 @@ def test_an_http_error_is_told_with_the_text_of_the_answer(run, server) -> None:
 
 
 def test_a_syntax_error_ends_in_a_fatal_event_that_explains(run) -> None:
-    ran = run("- name: Broken\n  no_such_module_here: {x: 1}\n")
+    ran = run("- name: Broken\n  no_such_module_here: {x: 1}\n", variables={"wifi_psk": "apple12345", "data_gb": 20})
     assert ran.outcome.status == "error"
     assert "no_such_module_here" in ran.outcome.message
     fatal = ran.events[-1]
@@ -209,6 +209,7 @@ def test_a_syntax_error_ends_in_a_fatal_event_that_explains(run) -> None:
     assert fatal.result["exit_code"] not in (0, None)
     assert "no_such_module_here" in fatal.result["output"]
     assert fatal.result["common_causes"]
+    assert fatal.result["variables"] == {"wifi_psk": "********", "data_gb": 20}
 
 
 def test_a_missing_play_ends_in_a_fatal_event_that_names_it(run) -> None:

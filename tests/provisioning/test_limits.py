@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from omnicrm.domain.provisioning.ports import FAILED, RUNNING
 from omnicrm.integrations.ansible import AnsibleRunner, marks
@@ -21,9 +23,14 @@ SLEEPY = """
 """
 
 
-def _alive(command: str) -> list[str]:
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if line.strip() == command]
+def _alive(command: str) -> list[int]:
+    """Ids of the processes with that command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes().split(b"\0")[:-1] == command.encode().split():
+                found.append(int(path.parent.name))
+    return found
 
 
 def _run(runner, spec, stop) -> tuple:
@@ -109,6 +116,7 @@ def test_a_run_whose_process_is_lost_ends_as_error_and_explains(runner, spec, ru
     assert [(event.name, event.status) for event in events] == [
         ("Sleep", RUNNING),
         ("Sleep", FAILED),
+        ("Fatal error", RUNNING),
         ("Fatal error", FAILED),
     ]
     assert "lost" in events[1].message

@@ -27,15 +27,22 @@ class Totals:
     debits_minor: int
     credits_minor: int
     uninvoiced_minor: int
+    count: int
+
+    @property
+    def balance_minor(self) -> int:
+        """What the customer owes; negative where he has credit."""
+        return self.debits_minor + self.credits_minor
 
 
 def totals(session: Session, customer_id: int) -> Totals:
     amount = CustomerTransaction.retail_cost_minor + CustomerTransaction.tax_amount_minor
     rows = session.execute(
-        select(CustomerTransaction.kind, CustomerTransaction.invoice_id.is_(None), func.sum(amount))
+        select(CustomerTransaction.kind, CustomerTransaction.invoice_id.is_(None), func.sum(amount), func.count())
         .where(CustomerTransaction.customer_id == customer_id, CustomerTransaction.void.is_(False))
         .group_by(CustomerTransaction.kind, CustomerTransaction.invoice_id.is_(None))
     ).all()
-    debits = sum(int(total) for kind, _, total in rows if kind == "debit")
-    credits = sum(int(total) for kind, _, total in rows if kind != "debit")
-    return Totals(debits, credits, sum(int(total) for _, is_open, total in rows if is_open))
+    debits = sum(int(total) for kind, _, total, _ in rows if kind == "debit")
+    credits = sum(int(total) for kind, _, total, _ in rows if kind != "debit")
+    uninvoiced = sum(int(total) for _, is_open, total, _ in rows if is_open)
+    return Totals(debits, credits, uninvoiced, sum(count for *_, count in rows))

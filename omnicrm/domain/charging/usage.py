@@ -16,7 +16,7 @@ _NOUNS = {"DATA": "Data Pack", "DATA_DONGLE": "Dongle Data", "VOICE": "Calls", "
 _TYPE_WORDS = {"DATA", "DONGLE", "VOICE", "SMS", "MONETARY", "MINUTES", "CALLS"}
 _SIZE = re.compile(r"\d+(\.\d+)?(GB|MB|TB|MIN|H|SMS)?|UNLIMITED", re.IGNORECASE)
 _DATE_TAIL = re.compile(r"[_-](19|20)\d\d([_-]\d{1,2}){0,2}$")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _FREQUENCIES = {
     "month": "Every month",
     "year": "Every year",

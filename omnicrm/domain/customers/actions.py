@@ -20,7 +20,10 @@ from omnicrm.domain.resource import Resource, Write, Written
 def create_customer(ctx: Ctx, cmd: Write) -> Written[Customer]:
     """The customer with its `contacts` and `sites` in one transaction (CRM-035); errors name `contacts.0.field`."""
     values = dict(cmd.values)
-    nested = [(contacts, "contacts", values.pop("contacts", None)), (sites, "sites", values.pop("sites", None))]
+    nested: list[tuple[Resource[Any], str, Any]] = [
+        (contacts, "contacts", values.pop("contacts", None)),
+        (sites, "sites", values.pop("sites", None)),
+    ]
     row = Customer()
     errors: dict[str, str] = {}
     _collect(errors, "", lambda: customers.fill(ctx, row, values, creating=True))

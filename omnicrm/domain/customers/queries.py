@@ -6,12 +6,15 @@ import math
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from omnicrm.domain.actor import Actor
+from omnicrm.domain.customers import rules
 from omnicrm.domain.customers.models import Customer, CustomerAttribute, CustomerContact, CustomerSite, CustomerTag
 from omnicrm.domain.customers.resource import customers, sites, tags
+from omnicrm.domain.errors import NotFound
+from omnicrm.domain.identity.models import User
 
 _EARTH_KM = 6371.0088
 _KM_PER_DEGREE = 111.0
@@ -85,3 +88,62 @@ def of_customer(session: Session, actor: Actor, resource: Any, customer_id: int)
     """All rows of a customer-owned resource, for a tab of the customer page."""
     query = resource.query(actor).where(resource.model.customer_id == customer_id)
     return list(session.scalars(query.order_by(resource.key_column)))
+
+
+def primary_contacts(session: Session, customer_ids: list[int]) -> dict[int, CustomerContact]:
+    """The contact to name beside each customer of a list; a customer without contacts is left out."""
+    query = select(CustomerContact).where(CustomerContact.customer_id.in_(customer_ids))
+    found: dict[int, CustomerContact] = {}
+    for contact in rules.primary_first(list(session.scalars(query))):
+        found.setdefault(contact.customer_id, contact)
+    return found
+
+
+def shown_tags(session: Session, customer_ids: list[int], now: datetime) -> dict[int, list[CustomerTag]]:
+    """The pills of each customer: tags inside their dates (CRM-120)."""
+    query = select(CustomerTag).where(CustomerTag.customer_id.in_(customer_ids), *_shown_at(now))
+    found: dict[int, list[CustomerTag]] = {}
+    for tag in session.scalars(query.order_by(CustomerTag.tag_id)):
+        found.setdefault(tag.customer_id, []).append(tag)
+    return found
+
+
+def tag_texts(session: Session, now: datetime, limit: int = 200) -> list[str]:
+    """The words of all tags shown now, for a filter."""
+    query = select(CustomerTag.tag_text).where(*_shown_at(now)).distinct()
+    return list(session.scalars(query.order_by(CustomerTag.tag_text).limit(limit)))
+
+
+def _shown_at(now: datetime) -> list[ColumnElement[bool]]:
+    return [CustomerTag.tag_active_date <= now, CustomerTag.tag_deactivate_date > now]
+
+
+def with_counts(session: Session, actor: Actor, customer_id: int, now: datetime) -> tuple[Customer, dict[str, int]]:
+    """The customer with the number of its contacts, sites, attributes and shown tags, in one statement."""
+    models: dict[str, tuple[type[Any], list[ColumnElement[bool]]]] = {
+        "contacts": (CustomerContact, []),
+        "sites": (CustomerSite, []),
+        "attributes": (CustomerAttribute, []),
+        "tags": (CustomerTag, _shown_at(now)),
+    }
+    counts = [
+        select(func.count()).where(model.customer_id == Customer.customer_id, *more).scalar_subquery().label(name)
+        for name, (model, more) in models.items()
+    ]
+    row = session.execute(
+        customers.query(actor).add_columns(*counts).where(Customer.customer_id == customer_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"Customer {customer_id} does not exist.")
+    return row[0], dict(zip(models, row[1:], strict=True))
+
+
+def portal_users(session: Session, contact_ids: list[int]) -> dict[int, User]:
+    """The portal account of each contact that has one (CRM-082)."""
+    query = select(User).where(User.contact_id.in_(contact_ids), User.deleted.is_(False))
+    return {user.contact_id: user for user in session.scalars(query) if user.contact_id is not None}
+
+
+def names_of(session: Session, customer_ids: set[int]) -> dict[int, str]:
+    query = select(Customer.customer_id, Customer.customer_name).where(Customer.customer_id.in_(customer_ids))
+    return dict(session.execute(query).tuples().all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Index, Table
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
@@ -10,19 +11,22 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 from omnicrm.domain.activity import Audit
 from omnicrm.store import TABLE, Base, Encrypted, String, UtcDateTime, table
 
+#: Link tables have no id of their own.
+_LINK: dict[str, Any] = {key: value for key, value in TABLE.items() if key != "sqlite_autoincrement"}
+
 user_roles = Table(
     "user_roles",
     Base.metadata,
     Column("user_id", ForeignKey("user.id", ondelete="CASCADE"), primary_key=True),
     Column("role_id", ForeignKey("role.id", ondelete="CASCADE"), primary_key=True, index=True),
-    **{key: value for key, value in TABLE.items() if key != "sqlite_autoincrement"},
+    **_LINK,
 )
 role_permissions = Table(
     "role_permissions",
     Base.metadata,
     Column("role_id", ForeignKey("role.id", ondelete="CASCADE"), primary_key=True),
     Column("permission_id", ForeignKey("permission.id", ondelete="CASCADE"), primary_key=True, index=True),
-    **{key: value for key, value in TABLE.items() if key != "sqlite_autoincrement"},
+    **_LINK,
 )
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from omnicrm.domain.actor import Actor
 from omnicrm.domain.inventory.models import Inventory, InventoryReservation, InventoryTemplate
+from omnicrm.domain.inventory.resource import inventory
 from omnicrm.settings import Settings
 
 
@@ -48,3 +50,26 @@ def stock_counts(session: Session, now: datetime, settings: Settings) -> dict[st
         select(Inventory.item, func.count()).where(*available(now, settings)).group_by(Inventory.item)
     )
     return {item: int(count) for item, count in rows}
+
+
+def count_of_customer(session: Session, actor: Actor, customer_id: int) -> int:
+    query = inventory.query(actor).where(Inventory.customer_id == customer_id)
+    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+
+def counts_by_template(session: Session) -> dict[int, int]:
+    """All items of each template, whatever their state."""
+    query = select(Inventory.inventory_template_id, func.count()).group_by(Inventory.inventory_template_id)
+    return {int(key): count for key, count in session.execute(query)}
+
+
+def templates_by_id(session: Session) -> dict[int, InventoryTemplate]:
+    """All templates by id, in the order of their names; there are few."""
+    rows = session.scalars(select(InventoryTemplate).order_by(InventoryTemplate.item))
+    return {row.inventory_template_id: row for row in rows}
+
+
+def locations(session: Session, limit: int = 200) -> list[str]:
+    """The locations in use, for a filter."""
+    query = select(Inventory.item_location).where(Inventory.item_location != "").distinct()
+    return list(session.scalars(query.order_by(Inventory.item_location).limit(limit)))

@@ -18,9 +18,10 @@ from omnicrm.domain.provisioning.models import Provision, ProvisionEvent, Status
 from omnicrm.domain.provisioning.plays import read_play
 from omnicrm.domain.provisioning.ports import OK, RUNNING, PlaybookRunner, RunOutcome, RunSpec, TaskEvent
 from omnicrm.settings import Settings
+from omnicrm.store import Base
 
-_events = ProvisionEvent.__table__
-_jobs = Provision.__table__
+_events = Base.metadata.tables["Provision_Event"]
+_jobs = Base.metadata.tables["Provision"]
 FAILED = int(Status.FAILED)
 
 

@@ -48,7 +48,10 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEvent:
-    """A task that started (status 1) or ended; both calls for a task carry the same number, from 1 (PROV-153, 154)."""
+    """A task that started (status 1) or ended; both calls for a task carry the same number, from 1 (PROV-153, 154).
+
+    What happened outside any task comes in the same way, as `Fatal error` or `Stopped` with an empty action.
+    """
 
     number: int
     #: The task's name as written in the play (PROV-189), or its action where it has none.
@@ -57,6 +60,8 @@ class TaskEvent:
     #: 0 ended well or skipped, 1 runs, 2 failed, 3 failed without harm (ignored, or a guard that fails by intent).
     status: int
     skipped: bool = False
+    #: The task had ended before, and only its status changes: a failure that the play got over became 3.
+    corrects: bool = False
     #: Redacted, at most 64 KB of JSON (PROV-156, 157).
     result: Mapping[str, Any] | None = None
     #: Error text for people, redacted; empty unless the task failed.

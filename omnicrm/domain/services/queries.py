@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -56,3 +58,48 @@ def by_uuid(session: Session, actor: Actor, service_uuid: str) -> CustomerServic
     if row is None:
         raise NotFound(f"Service {service_uuid} does not exist.")
     return row
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A service of a customer's list with its product's name ("" where the product is gone)."""
+
+    service: CustomerService
+    product_name: str
+
+
+def of_customer(session: Session, actor: Actor, customer_id: int, limit: int = 200) -> tuple[list[Listed], int]:
+    """The customer's services, active ones first and newest first, and how many there are in all."""
+    active_last = CustomerService.service_status.in_(INACTIVE)
+    query = (
+        services.query(actor)
+        .add_columns(Product.product_name, func.count().over())
+        .outerjoin(Product, Product.product_id == CustomerService.product_id)
+        .where(CustomerService.customer_id == customer_id, CustomerService.deleted_at.is_(None))
+        .order_by(active_last, CustomerService.service_id.desc())
+        .limit(limit)
+    )
+    rows = session.execute(query).all()
+    return [Listed(service, name or "") for service, name, _ in rows], rows[0][2] if rows else 0
+
+
+def counts(session: Session, by: str, ids: list[int]) -> dict[int, int]:
+    """How many services each customer (`by` "customer_id") or site ("site_id") has."""
+    column = getattr(CustomerService, by)
+    query = select(column, func.count()).where(column.in_(ids), CustomerService.deleted_at.is_(None)).group_by(column)
+    return {int(key): count for key, count in session.execute(query)}
+
+
+def choices_of_customer(session: Session, customer_id: int) -> list[tuple[str, str]]:
+    """(id, name) of the customer's services, for selects."""
+    query = select(CustomerService.service_id, CustomerService.service_name).where(
+        CustomerService.customer_id == customer_id, CustomerService.deleted_at.is_(None)
+    )
+    return [
+        (str(key), f"{name} (ID: {key})") for key, name in session.execute(query.order_by(CustomerService.service_id))
+    ]
+
+
+def names_of(session: Session, service_ids: set[int]) -> dict[int, str]:
+    query = select(CustomerService.service_id, CustomerService.service_name)
+    return dict(session.execute(query.where(CustomerService.service_id.in_(service_ids))).tuples().all())

@@ -71,7 +71,7 @@ class Recorder:
             self._finish(replace(running, status=FAILED, message=message or "the play ended here", ended_at=now))
         if succeeded:
             for failure in self._failures:
-                self.emit(replace(failure, status=IGNORED, facts={}))
+                self.emit(replace(failure, status=IGNORED, corrects=True))
             self.failed = None
         return running
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ansible_runner.interface import init_runner
 
 from omnicrm.domain.provisioning.playfile import load_play_text
 from omnicrm.domain.provisioning.plays import Play, PlayError, read_play
-from omnicrm.domain.provisioning.ports import FAILED, RunOutcome, RunSpec, RunStatus, TaskEvent
+from omnicrm.domain.provisioning.ports import FAILED, RUNNING, RunOutcome, RunSpec, RunStatus, TaskEvent
 from omnicrm.integrations.ansible import environment, folder, marks
 from omnicrm.integrations.ansible.events import Recorder, usable_secrets
 from omnicrm.integrations.ansible.variables import as_data, split_defaults
@@ -210,18 +210,11 @@ class PlayRun:
 
     def _extra_event(self, name: str, message: str, result: dict[str, Any]) -> None:
         now = datetime.now(UTC)
-        self.on_event(
-            TaskEvent(
-                number=self._recorder.task_count + 1,
-                name=name,
-                action="",
-                status=FAILED,
-                result=self._recorder.redactor.result({"msg": message, **result}),
-                message=message,
-                started_at=now,
-                ended_at=now,
-            )
-        )
+        number = self._recorder.task_count + 1
+        event = TaskEvent(number=number, name=name, action="", status=RUNNING, started_at=now)
+        self.on_event(event)
+        clean = self._recorder.redactor.result({"msg": message, **result})
+        self.on_event(replace(event, status=FAILED, result=clean, message=message, ended_at=now))
 
 
 def _printed_error(output: str) -> str:

@@ -1,0 +1,314 @@
+"""The pages of regular entities: list, form, detail, save and delete, as resource_pages.py declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from markupsafe import Markup
+
+from omnicrm.domain import listtext
+from omnicrm.domain.codecs import Choice
+from omnicrm.domain.errors import Conflict, Invalid, NotFound
+from omnicrm.domain.resource import ListQuery, Page, Write
+from omnicrm.settings import Settings
+from omnicrm.views import http, resource_forms
+from omnicrm.views.page import page, redirect, toast_oob, wants_block
+from omnicrm.views.resource_forms import YES_NO, Choices, Control
+from omnicrm.views.resource_pages import AnyRequest, Filter, Pages, Place, Section
+from omnicrm.views.resources import list_query, pagination
+
+
+async def _place(request: AnyRequest, pages: Pages) -> Place:
+    return await pages.place(request) if pages.place else Place(pages.path)
+
+
+def _common(pages: Pages, place: Place) -> dict[str, Any]:
+    return {
+        "pages": pages,
+        "place": place,
+        "resource": pages.resource,
+        "name_of": pages.name_of,
+        "add_label": _add_label(pages),
+        "columns": pages.columns,
+        "sections": pages.sections,
+        "kind_of": resource_forms.kind_of,
+        "list_of": listtext.parse_list,
+        "word": resource_forms.word,
+        **pages.context,
+        **place.context,
+    }
+
+
+async def list_page(request: AnyRequest, pages: Pages, place: Place | None = None, saved: str = "") -> Response[str]:
+    """The list with its filters; `saved` is the toast after a change in place."""
+    place = place or await _place(request, pages)
+    door, actor = http.door(request), http.actor(request)
+    given = {} if saved else dict(request.query_params)
+    wanted = ListQuery(per_page=pages.per_page) if saved else _wanted(request, pages)
+    wanted, where = pages.narrow(request, wanted)
+    where += [getattr(pages.resource.model, name) == value for name, value in place.bound.items()]
+
+    def read(session: Any) -> tuple[Page[Any], dict[str, Any]]:
+        found = pages.resource.page(session, actor, door.settings, wanted, *where)
+        return found, pages.more(session, actor, found.rows)
+
+    found, more = await door.read(read)
+    return page(
+        request,
+        "resource_list.html",
+        "panel",
+        title=pages.title,
+        path=place.base,
+        query=given,
+        rows=found.rows,
+        pagination=pagination(found),
+        sort=wanted.sort,
+        order="desc" if wanted.descending else "asc",
+        filters=[_filter(one, pages, more, given, door.settings) for one in pages.filters],
+        narrowed=any(value for name, value in given.items() if name not in ("page", "per_page", "sort", "order")),
+        saved=toast_oob(request, "success", saved) if saved else Markup(""),
+        # The number in the tab's label follows a change in place.
+        recount=bool(saved) and place.inside,
+        always_block=bool(saved),
+        **_common(pages, place),
+        **more,
+    )
+
+
+def _wanted(request: AnyRequest, pages: Pages) -> ListQuery:
+    wanted = list_query(request, pages.resource)
+    return wanted if request.query_params.get("per_page") else replace(wanted, per_page=pages.per_page)
+
+
+def _filter(one: Filter, pages: Pages, more: dict[str, Any], given: Mapping[str, str], settings: Settings) -> Any:
+    choices = more[one.choices] if isinstance(one.choices, str) else one.choices
+    if choices is None:
+        codec = pages.resource.by_name[one.name].codec
+        words = codec.words(settings) if isinstance(codec, Choice) else ()
+        choices = [(text, resource_forms.word(text)) for text in words] or YES_NO
+    return {
+        "name": one.name,
+        "label": one.label,
+        "choices": choices,
+        "value": given.get(one.name) or one.default,
+        "all": "" if one.default else "All",
+    }
+
+
+# ---- form
+
+
+async def form_page(
+    request: AnyRequest,
+    pages: Pages,
+    place: Place,
+    row: Any | None,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    problem: str = "",
+) -> Response[str]:
+    """The form of a new record (`row` None) or of an existing one; after a refusal with what was typed."""
+    door, actor = http.door(request), http.actor(request)
+    settings = door.settings
+
+    def read(session: Any) -> tuple[dict[str, Choices], dict[str, Any]]:
+        chosen = {
+            name: option if not callable(option) else option(session, actor, place)
+            for name, option in pages.options.items()
+        }
+        return chosen, pages.more_of(session, actor, row)
+
+    options, more = await door.read(read)
+    names = pages.fields
+    if row is None:
+        current = resource_forms.defaults(pages.resource, names, settings, door.clock())
+        current |= {name: text for name, text in request.query_params.items() if name in names}
+    else:
+        current = resource_forms.texts(pages.resource, names, row, settings)
+    shown = {**current, **(typed or {})}
+    groups = [(section, _controls(section, pages, row, shown, settings, options)) for section in pages.sections]
+    failed = bool(errors or problem)
+    label = pages.name_of(row) if row is not None else ""
+    return page(
+        request,
+        "resource_form.html",
+        "panel",
+        status=422 if failed else 200,
+        title=f"Edit {label}" if row is not None else _add_label(pages),
+        groups=[(section, controls) for section, controls in groups if controls],
+        row=row,
+        typed=shown,
+        errors=dict(errors or {}),
+        problem=problem,
+        action=f"{place.base}/{_key(pages, row)}/edit" if row is not None else f"{place.base}/new",
+        cancel=place.back or (f"{place.base}/{_key(pages, row)}" if row is not None and pages.detail else place.base),
+        submit=("Update" if place.inside else "Save Changes") if row is not None else f"Create {pages.noun.title()}",
+        **_common(pages, place),
+        **more,
+    )
+
+
+def _controls(
+    section: Section,
+    pages: Pages,
+    row: Any | None,
+    typed: Mapping[str, str],
+    settings: Settings,
+    options: Mapping[str, Choices],
+) -> list[Control]:
+    items = [pages.resource.by_name[name] for name in section.fields]
+    return [
+        resource_forms.control(item, typed, settings, options.get(item.name))
+        for item in items
+        if (item.on_create if row is None else item.on_update)
+    ]
+
+
+def _add_label(pages: Pages) -> str:
+    return pages.add_label or f"Add {pages.noun.title()}"
+
+
+def _key(pages: Pages, row: Any) -> int:
+    return int(getattr(row, pages.resource.key))
+
+
+async def row_of(request: AnyRequest, pages: Pages, place: Place, verb: str = "view") -> Any:
+    """The record of the address, if it belongs to this place."""
+    key = request.path_params["key"]
+    row = await http.door(request).read(pages.resource.get, http.actor(request), key, verb)
+    if any(getattr(row, name) != value for name, value in place.bound.items()):
+        raise NotFound(f"{pages.resource.label} {key} does not exist.")
+    return row
+
+
+async def save(request: AnyRequest, pages: Pages, row: Any | None, place: Place) -> Response[Any]:
+    """Create or change the record from the form; the same form again where the use case refuses."""
+    door, actor = http.door(request), http.actor(request)
+    _refuse_frozen(place)
+    typed = resource_forms.typed_texts(await request.form(), pages.fields)
+    if row is None:
+        cmd = Write(None, {**resource_forms.values(pages.resource, typed, door.settings), **place.bound})
+    else:
+        before = resource_forms.texts(pages.resource, typed, row, door.settings)
+        cmd = Write(_key(pages, row), resource_forms.values(pages.resource, typed, door.settings, before))
+    try:
+        written = await door.act(pages.resource.actions["update" if row is not None else "create"], actor, cmd)
+    except Invalid as error:
+        return await form_page(request, pages, place, row, typed, error.errors)
+    except Conflict as error:
+        return await form_page(request, pages, place, row, typed, problem=error.message)
+    text = f"{pages.resource.label} {'saved' if row is not None else 'created'}."
+    own = f"{place.base}/{_key(pages, written.row)}" if pages.detail else place.base
+    return await after(request, pages, place, text, place.back or own)
+
+
+async def after(request: AnyRequest, pages: Pages, place: Place, text: str, where: str) -> Response[Any]:
+    """After a change: the fresh list in place of the form, or the page that shows the result."""
+    if place.inside and wants_block(request):
+        return await list_page(request, pages, place, saved=text)
+    return redirect(where, text)
+
+
+def _refuse_frozen(place: Place) -> None:
+    if place.frozen:
+        raise Conflict(place.frozen)
+
+
+# ---- handlers
+
+
+def handlers(pages: Pages, *, skip: frozenset[str] = frozenset()) -> list[HTTPRouteHandler]:
+    """The pages' routes; `skip` names those that have a handler of their own: list, new, detail, edit, delete."""
+    base, single, verbs = pages.path, f"{pages.path}/{{key:int}}", pages.resource.verbs
+    made: dict[str, list[HTTPRouteHandler]] = {"list": [], "new": [], "detail": [], "edit": [], "delete": []}
+    guard = {verb: http.page(pages.may(verb)) for verb in ("view", *verbs)}
+
+    @get(base, opt=guard["view"], include_in_schema=False)
+    async def show_list(request: AnyRequest) -> Response[str]:
+        return await list_page(request, pages)
+
+    made["list"] = [show_list]
+
+    if pages.detail:
+
+        @get(single, opt=guard["view"], include_in_schema=False)
+        async def show(request: AnyRequest) -> Response[str]:
+            return await detail_page(request, pages)
+
+        made["detail"] = [show]
+
+    if "create" in verbs:
+
+        @get(f"{base}/new", opt=guard["create"], include_in_schema=False)
+        async def new(request: AnyRequest) -> Response[str]:
+            place = await _place(request, pages)
+            _refuse_frozen(place)
+            return await form_page(request, pages, place, None)
+
+        @post(f"{base}/new", opt=guard["create"], include_in_schema=False, status_code=200)
+        async def create(request: AnyRequest) -> Response[Any]:
+            return await save(request, pages, None, await _place(request, pages))
+
+        made["new"] = [new, create]
+
+    if "update" in verbs:
+
+        @get(f"{single}/edit", opt=guard["update"], include_in_schema=False)
+        async def edit(request: AnyRequest) -> Response[str]:
+            place = await _place(request, pages)
+            _refuse_frozen(place)
+            return await form_page(request, pages, place, await row_of(request, pages, place, "update"))
+
+        @post(f"{single}/edit", opt=guard["update"], include_in_schema=False, status_code=200)
+        async def update(request: AnyRequest) -> Response[Any]:
+            place = await _place(request, pages)
+            return await save(request, pages, await row_of(request, pages, place, "update"), place)
+
+        made["edit"] = [edit, update]
+
+    if "delete" in verbs:
+
+        @post(f"{single}/delete", opt=guard["delete"], include_in_schema=False, status_code=200)
+        async def remove(request: AnyRequest) -> Response[Any]:
+            return await delete_row(request, pages)
+
+        made["delete"] = [remove]
+
+    return [handler for name, group in made.items() if name not in skip for handler in group]
+
+
+async def detail_page(request: AnyRequest, pages: Pages) -> Response[str]:
+    place = await _place(request, pages)
+    row = await row_of(request, pages, place)
+    actor = http.actor(request)
+    more = await http.door(request).read(pages.more_of, actor, row)
+    return page(
+        request,
+        "resource_detail.html",
+        "panel",
+        title=pages.name_of(row),
+        row=row,
+        key=_key(pages, row),
+        fields=pages.resource.by_name,
+        **_common(pages, place),
+        **more,
+    )
+
+
+async def delete_row(request: AnyRequest, pages: Pages) -> Response[Any]:
+    """Delete (or void) the record; a refusal stays on the page that the user came from."""
+    place = await _place(request, pages)
+    _refuse_frozen(place)
+    row = await row_of(request, pages, place)
+    done = "voided" if pages.delete_label.startswith("Void") else "deleted"
+    try:
+        await http.door(request).act(pages.resource.actions["delete"], http.actor(request), Write(_key(pages, row)))
+    except Conflict as error:
+        if wants_block(request):
+            raise
+        return redirect(place.back or place.base, error.message, "danger")
+    return await after(request, pages, place, f"{pages.resource.label} {done}.", place.back or place.base)
