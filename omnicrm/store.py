@@ -182,8 +182,8 @@ class Database:
             return await session.run_sync(function)
 
     async def awrite(self, function: Callable[[Session], T]) -> T:
-        if self.is_sqlite and not self._writer.acquire(blocking=False):
-            await asyncio.to_thread(self._writer.acquire)
+        if self.is_sqlite:
+            await self._await_turn()
         try:
             async with AsyncSession(self._async_immediate, expire_on_commit=False) as session:
                 result = await session.run_sync(function)
@@ -192,6 +192,17 @@ class Database:
         finally:
             if self.is_sqlite:
                 self._writer.release()
+
+    async def _await_turn(self) -> None:
+        if self._writer.acquire(blocking=False):
+            return
+        turn = asyncio.ensure_future(asyncio.to_thread(self._writer.acquire))
+        try:
+            await asyncio.shield(turn)
+        except asyncio.CancelledError:
+            # The thread goes on waiting; what it gets for nobody it must give back.
+            turn.add_done_callback(lambda _: self._writer.release())
+            raise
 
     def _writing(self) -> Any:
         return self._writer if self.is_sqlite else threading.Lock()

@@ -14,15 +14,15 @@ from omnicrm.views import http, resource_answers
 from omnicrm.views.icons import ICONS
 from omnicrm.views.page import redirect
 from omnicrm.views.resource_forms import YES_NO, Choices
-from omnicrm.views.resource_pages import Column, Filter, Pages, Place, Section
+from omnicrm.views.resource_pages import Column, Filter, Pages, Reading, Section
 
 
-def _inventory_names(session: Any, actor: Any, place: Place) -> Choices:
-    return [(template.item, template.item) for template in inventory.templates_by_id(session).values()]
+def _inventory_names(reading: Reading) -> Choices:
+    return [(template.item, template.item) for template in inventory.templates_by_id(reading.session).values()]
 
 
-def _types(session: Any, actor: Any, rows: Any) -> dict[str, Any]:
-    return {"service_types": [(name, name) for name in queries.service_types(session)]}
+def _types(reading: Reading) -> Choices:
+    return [(name, name) for name in queries.service_types(reading.session)]
 
 
 PAGES = Pages(
@@ -75,14 +75,13 @@ PAGES = Pages(
         Filter("category", "Category"),
         Filter("service_type", "Type", "service_types"),
         Filter("enabled", "On offer", YES_NO),
-        Filter("business", "Business", YES_NO),
     ),
     options={
         "auto_renew": (("prompt", "Prompt"), ("true", "Yes"), ("false", "No")),
         "inventory_items_list": _inventory_names,
     },
-    more=_types,
-    more_of=lambda session, actor, row: {**_types(session, actor, row), "icons": ICONS},
+    more=lambda reading, rows: {"service_types": _types(reading)},
+    more_of=lambda reading, row: {"service_types": _types(reading), "icons": ICONS},
     add_label="Create Product",
     delete_warning="Products that services use cannot be deleted; disable them instead.",
     empty_text="A product says what can be ordered, for whom, at what price, and which play provides it.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
@@ -18,12 +18,19 @@ from omnicrm.settings import Settings
 from omnicrm.views import http, resource_forms
 from omnicrm.views.page import page, redirect, toast_oob, wants_block
 from omnicrm.views.resource_forms import YES_NO, Choices, Control
-from omnicrm.views.resource_pages import AnyRequest, Filter, Pages, Place, Section
+from omnicrm.views.resource_pages import AnyRequest, Filter, Pages, Place, Reading, Section
 from omnicrm.views.resources import list_query, pagination
+
+Result = TypeVar("Result")
 
 
 async def _place(request: AnyRequest, pages: Pages) -> Place:
     return await pages.place(request) if pages.place else Place(pages.path)
+
+
+async def _read(request: AnyRequest, place: Place, function: Callable[[Reading], Result]) -> Result:
+    door, actor = http.door(request), http.actor(request)
+    return await door.read(lambda session: function(Reading(session, actor, door.settings, door.clock(), place)))
 
 
 def _common(pages: Pages, place: Place) -> dict[str, Any]:
@@ -46,17 +53,17 @@ def _common(pages: Pages, place: Place) -> dict[str, Any]:
 async def list_page(request: AnyRequest, pages: Pages, place: Place | None = None, saved: str = "") -> Response[str]:
     """The list with its filters; `saved` is the toast after a change in place."""
     place = place or await _place(request, pages)
-    door, actor = http.door(request), http.actor(request)
+    settings = http.settings(request)
     given = {} if saved else dict(request.query_params)
     wanted = ListQuery(per_page=pages.per_page) if saved else _wanted(request, pages)
     wanted, where = pages.narrow(request, wanted)
     where += [getattr(pages.resource.model, name) == value for name, value in place.bound.items()]
 
-    def read(session: Any) -> tuple[Page[Any], dict[str, Any]]:
-        found = pages.resource.page(session, actor, door.settings, wanted, *where)
-        return found, pages.more(session, actor, found.rows)
+    def read(reading: Reading) -> tuple[Page[Any], dict[str, Any]]:
+        found = pages.resource.page(reading.session, reading.actor, reading.settings, wanted, *where)
+        return found, pages.more(reading, found.rows)
 
-    found, more = await door.read(read)
+    found, more = await _read(request, place, read)
     return page(
         request,
         "resource_list.html",
@@ -68,7 +75,7 @@ async def list_page(request: AnyRequest, pages: Pages, place: Place | None = Non
         pagination=pagination(found),
         sort=wanted.sort,
         order="desc" if wanted.descending else "asc",
-        filters=[_filter(one, pages, more, given, door.settings) for one in pages.filters],
+        filters=[_filter(one, pages, more, given, settings) for one in pages.filters],
         narrowed=any(value for name, value in given.items() if name not in ("page", "per_page", "sort", "order")),
         saved=toast_oob(request, "success", saved) if saved else Markup(""),
         # The number in the tab's label follows a change in place.
@@ -112,20 +119,16 @@ async def form_page(
     problem: str = "",
 ) -> Response[str]:
     """The form of a new record (`row` None) or of an existing one; after a refusal with what was typed."""
-    door, actor = http.door(request), http.actor(request)
-    settings = door.settings
+    settings = http.settings(request)
 
-    def read(session: Any) -> tuple[dict[str, Choices], dict[str, Any]]:
-        chosen = {
-            name: option if not callable(option) else option(session, actor, place)
-            for name, option in pages.options.items()
-        }
-        return chosen, pages.more_of(session, actor, row)
+    def read(reading: Reading) -> tuple[dict[str, Choices], dict[str, Any]]:
+        chosen = {name: option(reading) if callable(option) else option for name, option in pages.options.items()}
+        return chosen, pages.more_of(reading, row)
 
-    options, more = await door.read(read)
+    options, more = await _read(request, place, read)
     names = pages.fields
     if row is None:
-        current = resource_forms.defaults(pages.resource, names, settings, door.clock())
+        current = resource_forms.defaults(pages.resource, names, settings, http.door(request).clock())
         current |= {name: text for name, text in request.query_params.items() if name in names}
     else:
         current = resource_forms.texts(pages.resource, names, row, settings)
@@ -284,8 +287,7 @@ def handlers(pages: Pages, *, skip: frozenset[str] = frozenset()) -> list[HTTPRo
 async def detail_page(request: AnyRequest, pages: Pages) -> Response[str]:
     place = await _place(request, pages)
     row = await row_of(request, pages, place)
-    actor = http.actor(request)
-    more = await http.door(request).read(pages.more_of, actor, row)
+    more = await _read(request, place, lambda reading: pages.more_of(reading, row))
     return page(
         request,
         "resource_detail.html",

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from litestar import Request
 
+from omnicrm.domain.actor import Actor
 from omnicrm.domain.resource import ListQuery, Resource
+from omnicrm.settings import Settings
 from omnicrm.views.resource_forms import Choices
 
 AnyRequest = Request[Any, Any, Any]
-#: Reads more for the rows of a page: (session, actor, rows) -> names for the templates.
-More = Callable[[Any, Any, list[Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,17 @@ class Place:
     context: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What the reading functions of a declaration work with."""
+
+    session: Any
+    actor: Actor
+    settings: Settings
+    now: datetime
+    place: Place
+
+
 @dataclass(frozen=True, eq=False)
 class Pages:
     """The declaration of one entity's pages."""
@@ -85,11 +97,12 @@ class Pages:
     #: A template above the list: totals, switches, notes.
     list_head: str = ""
     filters: tuple[Filter, ...] = ()
-    #: Choices of fields that select a row: (session, actor, place) -> [(value, label)], or fixed pairs.
-    options: Mapping[str, Choices | Callable[[Any, Any, Place], Choices]] = field(default_factory=dict)
-    more: More = lambda session, actor, rows: {}
-    #: More for form and detail of one row (None for a new one).
-    more_of: Callable[[Any, Any, Any], dict[str, Any]] = lambda session, actor, row: {}
+    #: Choices of fields that select a row, or other labels for the words of a field.
+    options: Mapping[str, Choices | Callable[[Reading], Choices]] = field(default_factory=dict)
+    #: More names for the templates: for the rows of a list, and for form and detail of one row (None: a new one).
+    more: Callable[[Reading, list[Any]], dict[str, Any]] = lambda reading, rows: {}
+    more_of: Callable[[Reading, Any], dict[str, Any]] = lambda reading, row: {}
+    #: Conditions of the list beside the plain filters, from the address.
     narrow: Callable[[AnyRequest, ListQuery], tuple[ListQuery, list[Any]]] = lambda request, wanted: (wanted, [])
     place: Callable[[AnyRequest], Awaitable[Place]] | None = None
     detail: bool = True

@@ -96,6 +96,7 @@ def become(request: dict, descriptors: list[int]) -> None:
     os.chdir(request["cwd"])
     show_mark(os.environ.get(MARK, ""))
     random.seed()
+    tempfile.tempdir = None
     from ansible import constants
 
     # Constants were fixed at import; these two belong to the run. (Plugin options are read from the environment anew.)

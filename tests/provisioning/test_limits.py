@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -55,6 +56,20 @@ def test_a_stopped_run_ends_within_a_second_and_takes_its_children_along(runner,
     assert took < 1.5
     assert _alive("sleep 300") == []
     assert _alive("sleep 301") == []
+
+
+def test_a_killed_module_leaves_no_files_behind(runner, spec) -> None:
+    before = set(Path(tempfile.gettempdir()).glob("ansible*"))
+    asked: list[bool] = []
+    runner.run(
+        spec("- name: Sleep\n  command: sleep 306\n"),
+        lambda event: None,
+        lambda: bool(asked) or bool(_alive("sleep 306") and not asked.append(True)),
+    )
+    mine = {
+        path for path in set(Path(tempfile.gettempdir()).glob("ansible*")) - before if "command_payload" in path.name
+    }
+    assert mine == set()
 
 
 def test_a_run_without_progress_is_stopped_as_timeout(runner, spec) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from omnicrm.domain.charging import models
 from omnicrm.domain.charging.call import Call
@@ -55,17 +55,15 @@ class Cdr(msgspec.Struct, omit_defaults=True, kw_only=True):
         pending += [row for table, row in call.tx.appended if table is models.cdr]
         if any(row["cgrid"] == self.cgrid and row["run_id"] == self.run_id for row in pending):
             return True
-        column = models.cdr.c
-        found = select(column.id).where(column.cgrid == self.cgrid, column.run_id == self.run_id)
-        return call.tx.batch.connection.execute(found).first() is not None
+        found = call.tx.batch.connection.execute(_FIND, {"event": self.cgrid, "run": self.run_id})
+        return found.first() is not None
 
     def store(self, call: Call) -> None:
         """Appends the record. Raises EngineError when a text is longer than its column."""
         texts = {name: getattr(self, name) for name in _TEXT_COLUMNS}
         for name, text in texts.items():
-            limit = models.length_of(models.cdr, name)
-            if len(text) > limit:
-                raise EngineError(f"SERVER_ERROR: {name} is longer than {limit} characters")
+            if len(text) > _LIMITS[name]:
+                raise EngineError(f"SERVER_ERROR: {name} is longer than {_LIMITS[name]} characters")
         call.tx.append(
             models.cdr,
             **texts,
@@ -132,6 +130,9 @@ _TEXT_COLUMNS = (
     "origin_id",
     "origin_host",
 )
+_LIMITS = {name: models.length_of(models.cdr, name) for name in _TEXT_COLUMNS}
+# Statements of the busiest path are made once: making one costs more than running it.
+_FIND = select(models.cdr.c.id).where(models.cdr.c.cgrid == bindparam("event"), models.cdr.c.run_id == bindparam("run"))
 decode_cdr = msgspec.json.Decoder(Cdr).decode
 
 

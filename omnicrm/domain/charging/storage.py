@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
@@ -33,6 +34,7 @@ class Sheet:
     add: Executable = field(init=False)
     change: Executable = field(init=False)
     drop: Executable = field(init=False)
+    limits: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         columns = self.table.c
@@ -48,13 +50,13 @@ class Sheet:
             "add": insert(self.table).values({**names, value: bindparam("v")}),
             "change": update(self.table).where(*where).values({value: bindparam("v")}),
             "drop": delete(self.table).where(*where),
+            "limits": tuple(models.length_of(self.table, name) for name in keys),
         }.items():
             object.__setattr__(self, name, made)
 
     def check(self, key: Key) -> None:
         """Refuses names that a database would cut or compare differently."""
-        for name, text in zip(self.keys, key, strict=True):
-            limit = models.length_of(self.table, name)
+        for name, text, limit in zip(self.keys, key, self.limits, strict=True):
             if len(text) > limit:
                 raise EngineError(f"SERVER_ERROR: {name} is longer than {limit} characters")
             if text != text.rstrip() or "\x00" in text:
@@ -70,13 +72,23 @@ PROFILES = Sheet(models.profile)
 CONFIGURATION = (ACTIONS, PROFILES)
 
 
-def fetch_rows(connection: Connection, sheet: Sheet, where: dict[str, str]) -> list[tuple[Key, Any]]:
+@cache
+def _listing(sheet: Sheet, names: tuple[str, ...]) -> Executable:
     columns = sheet.table.c
-    statement = select(*(columns[name] for name in sheet.keys), columns[sheet.value])
-    for name, text in where.items():
-        statement = statement.where(columns[name] == text)
+    chosen = select(*(columns[name] for name in sheet.keys), columns[sheet.value])
+    return chosen.where(*(columns[name] == bindparam(f"w_{name}") for name in names))
+
+
+@cache
+def _adding(table: Table) -> Executable:
+    return insert(table)
+
+
+def fetch_rows(connection: Connection, sheet: Sheet, where: dict[str, str]) -> list[tuple[Key, Any]]:
+    parameters = {f"w_{name}": text for name, text in where.items()}
     width = len(sheet.keys)
-    return [(tuple(row[:width]), row[width]) for row in connection.execute(statement)]
+    found = connection.execute(_listing(sheet, tuple(where)), parameters)
+    return [(tuple(row[:width]), row[width]) for row in found]
 
 
 class Reader:
@@ -154,7 +166,7 @@ class Batch:
         for (sheet, verb), parameters in work.items():
             self.connection.execute(getattr(sheet, verb), parameters)
         for table, values in self.appended.items():
-            self.connection.execute(insert(table), values)
+            self.connection.execute(_adding(table), values)
         self.appended.clear()
         if self.configured:
             self.configured = False

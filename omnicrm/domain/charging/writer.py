@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 GROUP = 256
 TRIES = 6
 _INTERNAL = "SERVER_ERROR: internal error"
+_REVISION = select(models.state.c.value).where(models.state.c.name == "config")
 
 
 @dataclass(slots=True)
@@ -147,7 +148,7 @@ class Writer:
 
     def _refresh_cache(self, connection: Connection) -> None:
         """Forgets copies of configuration when it changed, through this process or another."""
-        revision = connection.execute(select(models.state.c.value).where(models.state.c.name == "config")).scalar()
+        revision = connection.execute(_REVISION).scalar()
         if revision != self._revision:
             self._cache.clear()
             self._revision = revision

@@ -56,6 +56,8 @@ def end(ctx: Ctx, cmd: Ended) -> None:
     )
     made = select(CustomerService.service_id).where(CustomerService.made_by_provision_id == row.provision_id)
     row.service_id = row.service_id or ctx.session.scalar(made.order_by(CustomerService.service_id).limit(1))
+    if row.service_id is not None and ctx.session.get(CustomerService, row.service_id) is None:
+        row.service_id = None  # the undoing removed it
     if cmd.clean_up:
         ctx.later("provision.clean", row.provision_id, unique_key=f"provision.clean:{row.provision_id}")
     else:

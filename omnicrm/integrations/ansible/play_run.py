@@ -124,6 +124,8 @@ class PlayRun:
                 **environment.fixed(self.playbooks),
                 "ANSIBLE_HOME": str(self.folder / "home"),
                 "ANSIBLE_REMOTE_TEMP": str(self.folder / "tmp"),
+                # What a killed module leaves in its temporary folder goes with the run.
+                "TMPDIR": str(self.folder / "tmp"),
                 "OMNICRM_PLAY_HTTP": str(self.folder / "http.json"),
                 marks.VARIABLE: self.mark,
             },
