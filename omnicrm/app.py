@@ -13,6 +13,7 @@ from litestar import Litestar
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
 from litestar.static_files import create_static_files_router
+from sqlalchemy.exc import OperationalError
 
 from omnicrm import migrations, store
 from omnicrm.domain import jobs
@@ -74,7 +75,10 @@ def prepare(settings: Settings) -> Settings:
     """Secrets and tables: what must be there before anything runs. Raises SettingsError with the reason."""
     url = settings.database.sync_url
     settings.server.data_dir.mkdir(parents=True, exist_ok=True)
-    current = migrations.is_current(url)
+    try:
+        current = migrations.is_current(url)
+    except OperationalError as error:
+        raise SettingsError([f"database: {url.shown} cannot be reached: {error.orig}"]) from None
     settings = ensure_secrets(settings, database_has_data=current)
     if not current:
         if not settings.database.auto_migrate:

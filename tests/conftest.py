@@ -16,13 +16,15 @@ from typing import Any
 import pytest
 from litestar.testing import AsyncTestClient
 from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
 
 from omnicrm import app as root
 from omnicrm import migrations
 from omnicrm.domain.actor import SYSTEM
 from omnicrm.domain.customers.resource import customers
 from omnicrm.domain.identity import actions as identity
-from omnicrm.domain.identity import passwords
+from omnicrm.domain.identity import passwords, tokens
+from omnicrm.domain.identity.models import Role
 from omnicrm.domain.resource import Write
 from omnicrm.models import Base
 from omnicrm.settings import Settings, load
@@ -118,9 +120,12 @@ def _fill(parts: root.Parts) -> Cast:
         "bob": (("customer",), owned[1]),
         "nobody": (("empty",), None),
     }
-    from omnicrm.domain.identity.models import Role
 
-    parts.db.write(lambda session: (session.info.update(actor=SYSTEM, now=door.clock(), currency="USD"), session.add(Role(name="empty"))))
+    def add_empty_role(session: Session) -> None:
+        session.info.update(actor=SYSTEM, now=door.clock(), currency="USD")
+        session.add(Role(name="empty"))
+
+    parts.db.write(add_empty_role)
     ids = {
         name: door.act_now(
             identity.create_user,
@@ -223,7 +228,6 @@ async def web(parts: root.Parts) -> AsyncIterator[AsyncTestClient[Any]]:
 @pytest.fixture
 def as_user(parts: root.Parts, web: AsyncTestClient[Any]) -> Callable[[str], Client]:
     """`as_user("alice")`: a JSON client with her token; `as_user("")` sends none."""
-    from omnicrm.domain.identity import tokens
 
     def make(name: str) -> Client:
         if not name:

@@ -45,9 +45,8 @@ class Timeline:
             raise
         finally:
             now = time.perf_counter()
-            print(
-                f"{now - self.begun:7.2f} s  {mark}  {now - start:6.2f} s  {name}{': ' + ', '.join(notes) if notes else ''}"
-            )
+            text = f"{name}: {', '.join(notes)}" if notes else name
+            print(f"{now - self.begun:7.2f} s  {mark}  {now - start:6.2f} s  {text}", flush=True)
 
 
 def run(sets: list[str]) -> int:

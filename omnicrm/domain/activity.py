@@ -19,7 +19,6 @@ from omnicrm.domain import money
 from omnicrm.store import Base, Encrypted, Json, LongText, Money, String, UtcDateTime, table
 
 _UNLOGGED = frozenset({"created", "last_modified"})
-_LONG = 2000
 
 
 class CustomerActivity(Base):
@@ -135,8 +134,6 @@ def _plain(value: Any, kind: Any, currency: str) -> Any:
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, str) and len(value) > _LONG:
-        return f"{value[:_LONG]}… ({len(value)} characters)"
     return value
 
 

@@ -27,6 +27,7 @@ Row = TypeVar("Row")
 RESOURCES: dict[str, Resource[Any]] = {}
 
 MAX_PER_PAGE = 500
+MASKED = "********"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Field:
     own: bool = True
     #: False leaves it out of list answers (long texts).
     listed: bool = True
+    #: The permission that the clear text needs; everybody else sees that there is one, masked (CRM-169).
+    reveal: str = ""
 
     @property
     def attribute(self) -> str:
@@ -211,10 +214,16 @@ class Resource(Generic[Row]):
 
     def dump(self, row: Row, settings: Settings, actor: Actor, listed: bool = False) -> dict[str, Any]:
         return {
-            item.name: item.codec.dump(getattr(row, item.attribute), settings)
+            item.name: self._shown(item, row, settings, actor)
             for item in self.fields
             if (item.own or not actor.is_customer) and (item.listed or not listed)
         }
+
+    def _shown(self, item: Field, row: Row, settings: Settings, actor: Actor) -> Any:
+        value = getattr(row, item.attribute)
+        if item.reveal and value and not actor.can(item.reveal):
+            return MASKED
+        return item.codec.dump(value, settings)
 
     def _narrowed(self, query: Select[Any], wanted: ListQuery, settings: Settings) -> Select[Any]:
         for name, values in wanted.filters.items():

@@ -33,5 +33,5 @@ HANDLERS = [
     item_list,
     of_service,
     *routes_for(inventory, skip=frozenset({"list"})),
-    *routes_for(templates),
+    *routes_for(templates, alias="/crm/inventory/template"),
 ]

@@ -10,11 +10,12 @@ from litestar.params import FromPath
 from omnicrm.domain.catalogue import actions, queries
 from omnicrm.domain.catalogue.resource import products
 from omnicrm.domain.inventory import queries as inventory
-from omnicrm.views import http, resource_answers
+from omnicrm.views import http
 from omnicrm.views.icons import ICONS
 from omnicrm.views.page import redirect
 from omnicrm.views.resource_forms import YES_NO, Choices
 from omnicrm.views.resource_pages import Column, Filter, Pages, Reading, Section
+from omnicrm.views.resource_routes import pages_for
 
 
 def _inventory_names(reading: Reading) -> Choices:
@@ -83,7 +84,7 @@ PAGES = Pages(
     more=lambda reading, rows: {"service_types": _types(reading)},
     more_of=lambda reading, row: {"service_types": _types(reading), "icons": ICONS},
     add_label="Create Product",
-    delete_warning="Products that services use cannot be deleted; disable them instead.",
+    warning=lambda row: "A product that services use is kept; disable it instead.",
     empty_text="A product says what can be ordered, for whom, at what price, and which play provides it.",
     name_of=lambda row: row.product_name,
     context={
@@ -100,4 +101,4 @@ async def clone(request: Request[Any, Any, Any], key: FromPath[int]) -> Response
     return redirect(f"/products/{row.product_id}/edit", f"Copied. This is {row.product_name}.")
 
 
-HANDLERS = [clone, *resource_answers.handlers(PAGES)]
+HANDLERS = [clone, *pages_for(PAGES)]

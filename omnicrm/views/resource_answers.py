@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from litestar import Response, get, post
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response
 from markupsafe import Markup
 
 from omnicrm.domain import listtext
@@ -24,7 +23,7 @@ from omnicrm.views.resources import list_query, pagination
 Result = TypeVar("Result")
 
 
-async def _place(request: AnyRequest, pages: Pages) -> Place:
+async def place_of(request: AnyRequest, pages: Pages) -> Place:
     return await pages.place(request) if pages.place else Place(pages.path)
 
 
@@ -52,7 +51,7 @@ def _common(pages: Pages, place: Place) -> dict[str, Any]:
 
 async def list_page(request: AnyRequest, pages: Pages, place: Place | None = None, saved: str = "") -> Response[str]:
     """The list with its filters; `saved` is the toast after a change in place."""
-    place = place or await _place(request, pages)
+    place = place or await place_of(request, pages)
     settings = http.settings(request)
     given = {} if saved else dict(request.query_params)
     wanted = ListQuery(per_page=pages.per_page) if saved else _wanted(request, pages)
@@ -78,8 +77,6 @@ async def list_page(request: AnyRequest, pages: Pages, place: Place | None = Non
         filters=[_filter(one, pages, more, given, settings) for one in pages.filters],
         narrowed=any(value for name, value in given.items() if name not in ("page", "per_page", "sort", "order")),
         saved=toast_oob(request, "success", saved) if saved else Markup(""),
-        # The number in the tab's label follows a change in place.
-        recount=bool(saved) and place.inside,
         always_block=bool(saved),
         **_common(pages, place),
         **more,
@@ -191,13 +188,15 @@ async def row_of(request: AnyRequest, pages: Pages, place: Place, verb: str = "v
 async def save(request: AnyRequest, pages: Pages, row: Any | None, place: Place) -> Response[Any]:
     """Create or change the record from the form; the same form again where the use case refuses."""
     door, actor = http.door(request), http.actor(request)
-    _refuse_frozen(place)
+    refuse_frozen(place)
     typed = resource_forms.typed_texts(await request.form(), pages.fields)
     if row is None:
-        cmd = Write(None, {**resource_forms.values(pages.resource, typed, door.settings), **place.bound})
+        values = resource_forms.values(pages.resource, typed, door.settings)
+        cmd = Write(None, {**pages.prepare(values), **place.bound})
     else:
         before = resource_forms.texts(pages.resource, typed, row, door.settings)
-        cmd = Write(_key(pages, row), resource_forms.values(pages.resource, typed, door.settings, before))
+        values = resource_forms.values(pages.resource, typed, door.settings, before)
+        cmd = Write(_key(pages, row), pages.prepare(values))
     try:
         written = await door.act(pages.resource.actions["update" if row is not None else "create"], actor, cmd)
     except Invalid as error:
@@ -216,76 +215,13 @@ async def after(request: AnyRequest, pages: Pages, place: Place, text: str, wher
     return redirect(where, text)
 
 
-def _refuse_frozen(place: Place) -> None:
+def refuse_frozen(place: Place) -> None:
     if place.frozen:
         raise Conflict(place.frozen)
 
 
-# ---- handlers
-
-
-def handlers(pages: Pages, *, skip: frozenset[str] = frozenset()) -> list[HTTPRouteHandler]:
-    """The pages' routes; `skip` names those that have a handler of their own: list, new, detail, edit, delete."""
-    base, single, verbs = pages.path, f"{pages.path}/{{key:int}}", pages.resource.verbs
-    made: dict[str, list[HTTPRouteHandler]] = {"list": [], "new": [], "detail": [], "edit": [], "delete": []}
-    guard = {verb: http.page(pages.may(verb)) for verb in ("view", *verbs)}
-
-    @get(base, opt=guard["view"], include_in_schema=False)
-    async def show_list(request: AnyRequest) -> Response[str]:
-        return await list_page(request, pages)
-
-    made["list"] = [show_list]
-
-    if pages.detail:
-
-        @get(single, opt=guard["view"], include_in_schema=False)
-        async def show(request: AnyRequest) -> Response[str]:
-            return await detail_page(request, pages)
-
-        made["detail"] = [show]
-
-    if "create" in verbs:
-
-        @get(f"{base}/new", opt=guard["create"], include_in_schema=False)
-        async def new(request: AnyRequest) -> Response[str]:
-            place = await _place(request, pages)
-            _refuse_frozen(place)
-            return await form_page(request, pages, place, None)
-
-        @post(f"{base}/new", opt=guard["create"], include_in_schema=False, status_code=200)
-        async def create(request: AnyRequest) -> Response[Any]:
-            return await save(request, pages, None, await _place(request, pages))
-
-        made["new"] = [new, create]
-
-    if "update" in verbs:
-
-        @get(f"{single}/edit", opt=guard["update"], include_in_schema=False)
-        async def edit(request: AnyRequest) -> Response[str]:
-            place = await _place(request, pages)
-            _refuse_frozen(place)
-            return await form_page(request, pages, place, await row_of(request, pages, place, "update"))
-
-        @post(f"{single}/edit", opt=guard["update"], include_in_schema=False, status_code=200)
-        async def update(request: AnyRequest) -> Response[Any]:
-            place = await _place(request, pages)
-            return await save(request, pages, await row_of(request, pages, place, "update"), place)
-
-        made["edit"] = [edit, update]
-
-    if "delete" in verbs:
-
-        @post(f"{single}/delete", opt=guard["delete"], include_in_schema=False, status_code=200)
-        async def remove(request: AnyRequest) -> Response[Any]:
-            return await delete_row(request, pages)
-
-        made["delete"] = [remove]
-
-    return [handler for name, group in made.items() if name not in skip for handler in group]
-
-
 async def detail_page(request: AnyRequest, pages: Pages) -> Response[str]:
-    place = await _place(request, pages)
+    place = await place_of(request, pages)
     row = await row_of(request, pages, place)
     more = await _read(request, place, lambda reading: pages.more_of(reading, row))
     return page(
@@ -303,8 +239,8 @@ async def detail_page(request: AnyRequest, pages: Pages) -> Response[str]:
 
 async def delete_row(request: AnyRequest, pages: Pages) -> Response[Any]:
     """Delete (or void) the record; a refusal stays on the page that the user came from."""
-    place = await _place(request, pages)
-    _refuse_frozen(place)
+    place = await place_of(request, pages)
+    refuse_frozen(place)
     row = await row_of(request, pages, place)
     done = "voided" if pages.delete_label.startswith("Void") else "deleted"
     try:

@@ -62,8 +62,9 @@ class Place:
     back: str = ""
     #: Why nothing may be changed here.
     frozen: str = ""
-    #: In a tab of another page: the parts are swapped in place.
+    #: Part of another record's page: the parts are swapped in place.
     inside: bool = False
+    #: The tab whose label counts the rows; 0 while that page is not on the screen.
     tab: int = 0
     context: Mapping[str, Any] = field(default_factory=dict)
 
@@ -109,7 +110,10 @@ class Pages:
     per_page: int = 10
     add_label: str = ""
     delete_label: str = "Delete"
-    delete_warning: str = ""
+    #: What the confirmation adds about this row.
+    warning: Callable[[Any], str] = lambda row: ""
+    #: The command's values from what the form sent: what it leaves to be worked out.
+    prepare: Callable[[dict[str, Any]], dict[str, Any]] = lambda values: values
     empty_text: str = ""
     name_of: Callable[[Any], str] = str
     #: Rows that cannot be changed any more (an invoiced transaction).
@@ -119,6 +123,7 @@ class Pages:
 
     @property
     def id(self) -> str:
+        """The element that htmx swaps."""
         return f"{self.resource.name.replace('_', '-')}-panel"
 
     @property

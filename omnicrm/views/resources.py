@@ -141,10 +141,14 @@ def reading(resource: Resource[Any]) -> tuple[str, ...]:
     return (f"view_{resource.family}", f"view_own_{resource.family}")
 
 
-def routes_for(resource: Resource[Any], *, skip: frozenset[str] = frozenset()) -> list[HTTPRouteHandler]:
-    """All routes of a resource; `skip` names verbs (and "list") that have a handler of their own at the same URL."""
-    base, name = f"/crm/{resource.name}", resource.name
-    single = [f"{base}/{{key:int}}", f"{base}/{resource.key}/{{key:int}}"]
+def routes_for(
+    resource: Resource[Any], *, skip: frozenset[str] = frozenset(), alias: str = ""
+) -> list[HTTPRouteHandler]:
+    """All routes of a resource; `skip` names verbs (and "list") that have a handler of their own at the same URL,
+    `alias` a second documented base path."""
+    name = resource.name
+    base = [f"/crm/{name}", *([alias] if alias else [])]
+    single = [f"{path}/{part}{{key:int}}" for path in base for part in ("", f"{resource.key}/")]
     may_read = http.json(*reading(resource))
     handlers: list[HTTPRouteHandler] = []
 
@@ -159,7 +163,12 @@ def routes_for(resource: Resource[Any], *, skip: frozenset[str] = frozenset()) -
             return await whole_list(request, resource, "array")
         return await paged(request, resource)
 
-    @get(f"{base}/customer_id/{{customer_id:int}}", opt=may_read, name=f"{name}.by_customer", summary="Of one customer")
+    @get(
+        [f"{path}/customer_id/{{customer_id:int}}" for path in base],
+        opt=may_read,
+        name=f"{name}.by_customer",
+        summary="Of one customer",
+    )
     async def read_of_customer(request: Request[Any, Any, Any], customer_id: FromPath[int]) -> Response[Any]:
         here = resource.model.customer_id == customer_id  # type: ignore[attr-defined]
         return await whole_list(request, resource, resource.by_customer, here)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -58,18 +57,13 @@ def test_a_stopped_run_ends_within_a_second_and_takes_its_children_along(runner,
     assert _alive("sleep 301") == []
 
 
-def test_a_killed_module_leaves_no_files_behind(runner, spec) -> None:
-    before = set(Path(tempfile.gettempdir()).glob("ansible*"))
-    asked: list[bool] = []
-    runner.run(
-        spec("- name: Sleep\n  command: sleep 306\n"),
-        lambda event: None,
-        lambda: bool(asked) or bool(_alive("sleep 306") and not asked.append(True)),
-    )
-    mine = {
-        path for path in set(Path(tempfile.gettempdir()).glob("ansible*")) - before if "command_payload" in path.name
-    }
-    assert mine == set()
+def test_temporary_files_of_modules_lie_in_the_folder_that_goes_with_the_run(runner, spec, run_root) -> None:
+    events: list = []
+    tasks = "- name: Where\n  command: sh -c 'echo $TMPDIR; dirname $(mktemp)'\n"
+    runner.run(spec(tasks), events.append, lambda: False)
+    for path in events[-1].result["stdout_lines"]:
+        assert Path(path).is_relative_to(run_root.resolve())
+        assert not Path(path).exists()
 
 
 def test_a_run_without_progress_is_stopped_as_timeout(runner, spec) -> None:

@@ -71,6 +71,10 @@ def test_tasks_are_counted_and_named_in_order_without_the_rescue(documented) -> 
     assert documented.task_count == 9
 
 
+def test_what_an_undoing_goes_through_is_named_apart(documented) -> None:
+    assert documented.undo == ["Undo", "assert"]
+
+
 def test_names_that_the_play_sets_are_known_and_literal_defaults_are_not_among_them(documented) -> None:
     assert documented.facts == {"api_response_product", "package_name", "one", "two", "now", "crm_config"}
     assert documented.computed == {"headers"}

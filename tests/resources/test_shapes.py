@@ -28,7 +28,9 @@ async def test_an_unknown_key_is_refused_and_named(admin: Any) -> None:
 
 
 async def test_read_only_keys_of_a_patch_are_answered_as_ignored(admin: Any, cast: Any) -> None:
-    answer = await admin.patch(f"/crm/customer/{cast.alice_customer}", {"created": "2020-01-01", "tax_identifier": "GB1"})
+    answer = await admin.patch(
+        f"/crm/customer/{cast.alice_customer}", {"created": "2020-01-01", "tax_identifier": "GB1"}
+    )
     assert answer.status_code == 200
     assert answer.json()["ignored"] == ["created"]
     assert answer.json()["tax_identifier"] == "GB1"

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from omnicrm.domain import listtext
 from omnicrm.domain.catalogue.models import Product
+
+
+#: Where the catalogue shows each category (PROV-039), in the order of the page.
+GROUPS = {
+    "Service Plans": ("standalone", "bundle"),
+    "Promotions": ("promo",),
+    "Add-ons": ("addon",),
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,19 @@ def dependency_met(product: Product, held: Iterable[Held]) -> bool:
     return any(wanted & {str(one.product_id), one.product_slug.lower(), one.service_type.lower()} for one in held)
 
 
-def refusal(product: Product, account_type: str, held: Iterable[Held], now: datetime, by_customer: bool) -> str | None:
+def extends(product: Product, service_type: str) -> bool:
+    """Whether an add-on belongs on a service of that type (PROV-041)."""
+    return product.category == "addon" and product.service_type.lower() == service_type.lower()
+
+
+def grouped(products: Iterable[Product]) -> list[tuple[str, list[Product]]]:
+    """The groups of the catalogue that have products, each in the order given."""
+    rows = list(products)
+    found = [(title, [row for row in rows if row.category in kinds]) for title, kinds in GROUPS.items()]
+    return [(title, members) for title, members in found if members]
+
+
+def refusal(product: Product, account_type: str, held: Sequence[Held], now: datetime, by_customer: bool) -> str | None:
     """Why this customer cannot order the product; None when he can."""
     if not on_offer(product, now):
         return "is not on offer (disabled, or outside its availability window)"
@@ -48,4 +68,6 @@ def refusal(product: Product, account_type: str, held: Iterable[Held], now: date
         return f"is not offered to {account_type.lower()} customers"
     if not dependency_met(product, held):
         return f"needs an active service of: {', '.join(listtext.parse_list(product.relies_on_list))}"
+    if product.category == "addon" and not any(extends(product, one.service_type) for one in held):
+        return f"needs an active {product.service_type} service"
     return None

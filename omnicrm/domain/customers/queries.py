@@ -147,3 +147,9 @@ def portal_users(session: Session, contact_ids: list[int]) -> dict[int, User]:
 def names_of(session: Session, customer_ids: set[int]) -> dict[int, str]:
     query = select(Customer.customer_id, Customer.customer_name).where(Customer.customer_id.in_(customer_ids))
     return dict(session.execute(query).tuples().all())
+
+
+def first_of(session: Session, actor: Actor, resource: Any, customer_id: int, limit: int) -> list[Any]:
+    """The oldest rows of a customer-owned resource, for a summary."""
+    query = resource.query(actor).where(resource.model.customer_id == customer_id)
+    return list(session.scalars(query.order_by(resource.key_column).limit(limit)))

@@ -50,5 +50,11 @@ def is_plus_code(text: str) -> bool:
     return len(text) in (11, 12) and bool(openlocationcode.isFull(text))
 
 
+def center_of(code: str) -> tuple[float, float]:
+    """Latitude and longitude of the middle of a full Plus Code."""
+    area = openlocationcode.decode(code)
+    return round(area.latitudeCenter, 7), round(area.longitudeCenter, 7)
+
+
 def is_email(text: str) -> bool:
     return re.fullmatch(EMAIL, text) is not None

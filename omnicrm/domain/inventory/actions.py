@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 
 from omnicrm.domain.action import Ctx
+from omnicrm.domain.activity import CustomerActivity
 from omnicrm.domain.errors import Conflict, Invalid
 from omnicrm.domain.inventory.models import Inventory, InventoryReservation, InventoryTemplate
 from omnicrm.domain.inventory.resource import inventory, templates
@@ -52,7 +53,7 @@ def _template_of(ctx: Ctx, row: Inventory) -> InventoryTemplate:
 def update_item(ctx: Ctx, cmd: Write) -> Written[Inventory]:
     """Change an item; assigning, moving and releasing it obey CRM-178..180 and PC-12."""
     row = ctx.load(Inventory, cmd.key, *inventory.scope(ctx.actor, inventory, "update"), name=inventory.label)
-    had_customer, had_service = row.customer_id, row.service_id
+    had_customer, had_service, state_before = row.customer_id, row.service_id, row.item_state
     with ctx.session.no_autoflush:
         ignored = inventory.fill(ctx, row, cmd.values, creating=False)
     job = ctx.actor.job
@@ -69,7 +70,29 @@ def update_item(ctx: Ctx, cmd: Write) -> Written[Inventory]:
     if job is not None and row.customer_id not in (None, job.customer_id):
         raise Conflict("A job assigns items to its own customer only.")
     _sell(ctx, row, was=had_customer)
+    if row.item_state != state_before and row.item_state in ("Lost", "Stolen"):
+        _report_missing(ctx, row)
     return Written(row, ignored)
+
+
+def _report_missing(ctx: Ctx, row: Inventory) -> None:
+    """A lost or stolen item leaves a report with everything that the log knows of it (CRM-177)."""
+    entries = ctx.session.scalars(
+        select(CustomerActivity)
+        .where(CustomerActivity.entity_type == "inventory", CustomerActivity.entity_id == row.inventory_id)
+        .order_by(CustomerActivity.activity_id)
+    )
+    history = [f"{entry.created:%Y-%m-%d %H:%M} {entry.user_name}: {entry.title}" for entry in entries]
+    kind = "security" if row.item_state == "Stolen" else "audit"
+    ctx.note(
+        "inventory",
+        kind,
+        f"{row.item} {row.itemtext1} is {row.item_state.lower()}",
+        entity_id=row.inventory_id,
+        customer_id=row.customer_id,
+        service_id=row.service_id,
+        description="\n".join(history),
+    )
 
 
 @inventory.verb("delete")

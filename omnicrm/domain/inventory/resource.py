@@ -133,7 +133,7 @@ inventory: Resource[Inventory] = Resource(
         Field("longitude", Degrees(180, as_text=True)),
         _text("management_url", 500, "Management URL"),
         _text("management_username", 255, "Management user name", own=False),
-        Field("management_password", Text(1000, "password"), own=False, listed=False),
+        Field("management_password", Text(1000, "password"), own=False, listed=False, reveal="update_inventory"),
         _text("config_content", 4_000_000, "Configuration", widget="textarea", own=False, listed=False),
         _text("config_file_path", 500, "Configuration file", own=False),
         _text("inventory_notes", 65_535, "Notes", widget="textarea", own=False),

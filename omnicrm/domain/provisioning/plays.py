@@ -56,6 +56,8 @@ class Play:
     description: str = ""
     #: Names of the tasks that a run without failures goes through, in order (PROV-155, 183); rescue is left out.
     tasks: list[str] = field(default_factory=list)
+    #: Names of the tasks of `rescue` sections, in order: what an undoing or a deprovision goes through.
+    undo: list[str] = field(default_factory=list)
     #: Where the guard stands that sends a deprovision run to the clean-up (PC-11); none means that it has no guard.
     guards: set[Spot] = field(default_factory=set)
     #: Names that the play gives values while it runs (set_fact, register, include_vars).
@@ -130,8 +132,8 @@ class _Reader:
                     self._problem(file, entry, f"'{keyword}' stands at the play; indent it into the block of a task")
             self._vars(entry)
             for section in ("pre_tasks", "tasks", "post_tasks"):
-                self._tasks(entry.get(section), file, counted=True, guardable=False)
-            self._tasks(entry.get("handlers"), file, counted=False, guardable=False)
+                self._tasks(entry.get(section), file, into=self.play.tasks, guardable=False)
+            self._tasks(entry.get("handlers"), file, into=None, guardable=False)
         self.open_files.pop()
 
     def _load(self, file: str) -> Any:
@@ -153,7 +155,8 @@ class _Reader:
         self.play.actions.update(match[1] for match in _ACTION_WORD.finditer(text))
         return loaded.document
 
-    def _tasks(self, tasks: Any, file: str, *, counted: bool, guardable: bool) -> None:
+    def _tasks(self, tasks: Any, file: str, *, into: list[str] | None, guardable: bool) -> None:
+        """Take a list of tasks in; `into` collects their names, None where a run may or may not come to them."""
         if tasks is None:
             return
         if not isinstance(tasks, list):
@@ -164,14 +167,15 @@ class _Reader:
                 self.play.problems.append(Problem(Spot(file, 1), f"a task is a mapping, not {task!r:.60}"))
             elif "block" in task:
                 self._vars(task)
-                self._tasks(task["block"], file, counted=counted, guardable="rescue" in task)
-                self._tasks(task.get("rescue"), file, counted=False, guardable=False)
-                self._tasks(task.get("always"), file, counted=counted, guardable=False)
+                self._tasks(task["block"], file, into=into, guardable="rescue" in task)
+                undo = self.play.undo if into is self.play.tasks else None
+                self._tasks(task.get("rescue"), file, into=undo, guardable=False)
+                self._tasks(task.get("always"), file, into=into, guardable=False)
                 guardable = False
             else:
-                guardable = self._task(task, file, counted=counted, guardable=guardable) and guardable
+                guardable = self._task(task, file, into=into, guardable=guardable) and guardable
 
-    def _task(self, task: Mapping[str, Any], file: str, *, counted: bool, guardable: bool) -> bool:
+    def _task(self, task: Mapping[str, Any], file: str, *, into: list[str] | None, guardable: bool) -> bool:
         """Take one task in; answers whether a guard may still follow it."""
         module, args = module_of(task)
         if module is None:
@@ -181,23 +185,23 @@ class _Reader:
         for keyword in _MISPLACED:
             if isinstance(args, Mapping) and keyword in args and module not in ("set_fact", "add_host"):
                 self._problem(file, task, f"'{keyword}' is indented as an argument of {module}; move it to the task")
-        if counted and module != "import_tasks":
-            self.play.tasks.append(str(task.get("name") or module))
+        if into is not None and module != "import_tasks":
+            into.append(str(task.get("name") or module))
         if module in ("include_tasks", "import_tasks"):
             target = self._included(task, args, file)
             if target is not None:
-                once = counted and "loop" not in task and (module == "import_tasks" or "when" not in task)
-                self._task_file(target, counted=once, guardable=guardable and module == "import_tasks")
+                once = "loop" not in task and (module == "import_tasks" or "when" not in task)
+                self._task_file(target, into=into if once else None, guardable=guardable and module == "import_tasks")
             return False
         if guardable and _is_guard(module, args, task):
             self.play.guards.add(Spot(file, _line(task)))
         reads = module == "uri" and isinstance(args, Mapping) and str(args.get("method", "GET")).upper() == "GET"
         return module in _HARMLESS or reads
 
-    def _task_file(self, file: str, *, counted: bool, guardable: bool) -> None:
+    def _task_file(self, file: str, *, into: list[str] | None, guardable: bool) -> None:
         document = self._load(file)
         self.open_files.append(file)
-        self._tasks(document, file, counted=counted, guardable=guardable)
+        self._tasks(document, file, into=into, guardable=guardable)
         self.open_files.pop()
 
     def _included(self, task: Mapping[str, Any], args: Any, file: str) -> str | None:

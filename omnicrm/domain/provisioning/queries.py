@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, defer
 
 from omnicrm.domain.actor import Actor, JobScope
+from omnicrm.domain.catalogue.models import Product
 from omnicrm.domain.customers.models import Customer
 from omnicrm.domain.identity.catalogue import JOB_PERMISSIONS
 from omnicrm.domain.inventory.models import InventoryReservation
@@ -53,38 +54,64 @@ def actor_of_job(session: Session, job_id: int, lease: int) -> Actor | None:
 
 @dataclass(frozen=True)
 class Progress:
-    """A job with its events, for the detail page and the live progress."""
+    """A job with its events and the names around it, for the detail page and the live progress."""
 
     provision: Provision
     customer_name: str
+    product_name: str
+    #: The service that the job is about or made; None where none was made or its undoing removed it.
+    service: CustomerService | None
     events: list[ProvisionEvent]
     #: Of the queue's row: queued, running, done, failed, cancelled; None for jobs of an import.
     queue_state: str | None
     waiting_before: int
+    #: A dead run is being undone by another one (decision 30).
+    cleaning: bool
 
     @property
     def is_over(self) -> bool:
-        return self.provision.provisioning_status != 1
+        return self.provision.provisioning_status != 1 and not self.cleaning
 
 
-def progress(session: Session, provision: Provision) -> Progress:
-    name = session.scalar(select(Customer.customer_name).where(Customer.customer_id == provision.customer_id))
+def progress(session: Session, provision: Provision, with_results: bool = True) -> Progress:
+    """`with_results` false leaves the tasks' results out: a progress bar asks several times a second."""
+    names = session.execute(
+        select(Customer.customer_name, Product.product_name, CustomerService)
+        .select_from(Provision)
+        .join(Customer, Customer.customer_id == Provision.customer_id)
+        .outerjoin(Product, Product.product_id == Provision.product_id)
+        .outerjoin(CustomerService, CustomerService.service_id == Provision.service_id)
+        .where(Provision.provision_id == provision.provision_id)
+    ).one()
     events = session.scalars(
         select(ProvisionEvent)
         .where(ProvisionEvent.provision_id == provision.provision_id)
         .order_by(ProvisionEvent.event_number)
+        .options(*([] if with_results else [defer(ProvisionEvent.provisioning_result_json)]))
     )
-    job = session.execute(
-        select(Job.job_id, Job.state)
-        .where(Job.subject_id == provision.provision_id, Job.kind == "provision.run")
-        .order_by(Job.job_id.desc())
-        .limit(1)
-    ).first()
+    jobs = session.execute(
+        select(Job.job_id, Job.kind, Job.state)
+        .where(Job.subject_id == provision.provision_id, Job.kind.like("provision.%"))
+        .order_by(Job.job_id)
+    ).all()
+    run = next((job for job in jobs if job.kind == "provision.run"), None)
     before = 0
-    if job is not None and job.state == "queued":
-        ahead = select(Job.job_id).where(Job.lane == "plays", Job.state == "queued", Job.job_id < job.job_id)
-        before = len(session.scalars(ahead.limit(1000)).all())
-    return Progress(provision, name or "", list(events), job and job.state, before)
+    if run is not None and run.state == "queued":
+        ahead = select(func.count()).where(Job.lane == "plays", Job.state == "queued", Job.job_id < run.job_id)
+        before = session.scalar(ahead) or 0
+    cleaning = any(job.kind != "provision.run" and job.state in ("queued", "running") for job in jobs)
+    return Progress(provision, names[0], names[1] or "", names[2], list(events), run and run.state, before, cleaning)
+
+
+def queue_places(session: Session) -> dict[int, int]:
+    """For each job that waits: how many wait before it."""
+    waiting = session.scalars(
+        select(Job.subject_id)
+        .where(Job.kind == "provision.run", Job.state == "queued")
+        .order_by(Job.job_id)
+        .limit(1000)
+    )
+    return {subject: place for place, subject in enumerate(waiting) if subject is not None}
 
 
 def event_shown(event: ProvisionEvent, audience_is_customer: bool) -> dict[str, Any]:
