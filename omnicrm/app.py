@@ -37,7 +37,7 @@ from omnicrm.integrations.ansible import AnsibleRunner
 from omnicrm.integrations.cgrates import CgratesClient
 from omnicrm.paths import PLAYBOOKS, STATIC
 from omnicrm.settings import Settings, SettingsError, ensure_secrets
-from omnicrm.views import activity, auth, customers, inventory, product_pages, products, provisions, site, transactions
+from omnicrm.views import activity, auth, customers, inventory, products, provisions, records, site, transactions
 from omnicrm.views import services as service_views
 from omnicrm.views.errors import HANDLERS
 from omnicrm.views.headers import before_send
@@ -74,13 +74,13 @@ class Parts:
 def prepare(settings: Settings) -> Settings:
     """Secrets and tables: what must be there before anything runs. Raises SettingsError with the reason."""
     url = settings.database.sync_url
-    settings.server.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.server.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        current = migrations.is_current(url)
+        revision = migrations.revision_of(url)
     except OperationalError as error:
         raise SettingsError([f"database: {url.shown} cannot be reached: {error.orig}"]) from None
-    settings = ensure_secrets(settings, database_has_data=current)
-    if not current:
+    settings = ensure_secrets(settings, database_has_data=revision is not None)
+    if revision != migrations.HEAD:
         if not settings.database.auto_migrate:
             raise SettingsError(["The tables are not up to date and database.auto_migrate is off: omnicrm migrate"])
         migrations.upgrade(url)
@@ -183,7 +183,7 @@ def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool =
             *auth.HANDLERS,
             *customers.HANDLERS,
             *products.HANDLERS,
-            *product_pages.HANDLERS,
+            *records.HANDLERS,
             *inventory.HANDLERS,
             *service_views.HANDLERS,
             *transactions.HANDLERS,

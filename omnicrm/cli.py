@@ -121,15 +121,18 @@ def _migrate(options: argparse.Namespace) -> int:
 
     settings = _load(options)
     url = settings.database.sync_url
-    settings.server.data_dir.mkdir(parents=True, exist_ok=True)
-    ensure_secrets(settings, database_has_data=migrations.is_current(url))
+    settings.server.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ensure_secrets(settings, database_has_data=migrations.revision_of(url) is not None)
     migrations.upgrade(url)
     print(f"The tables of {settings.database.sync_url.shown} are at {migrations.HEAD}.")
     return 0
 
 
 def _config(options: argparse.Namespace) -> int:
+    from omnicrm.settings import check_start
+
     settings = _load(options)
+    check_start(settings)
     print(f"The configuration is sound ({settings.path or 'defaults'}); {len(settings.warnings)} warnings.")
     return 0
 

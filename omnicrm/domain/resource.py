@@ -57,7 +57,8 @@ class Field:
 
     @property
     def title(self) -> str:
-        return self.label or self.name.replace("_", " ").capitalize().replace(" id", " ID")
+        text = self.label or self.name.replace("_", " ").capitalize()
+        return f"{text[:-2]}ID" if text.endswith(" id") else text
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,6 @@ def customer_owned(actor: Actor, resource: Resource[Any], verb: str) -> list[Col
     """Rows of the caller's own customer, or all for staff."""
     bound = actor.bound_to(resource.family, verb)
     return [] if bound is None else [resource.model.customer_id == bound]
-
-
-def everyone(actor: Actor, resource: Resource[Any], verb: str) -> list[ColumnElement[bool]]:
-    """All rows for whoever holds the permission."""
-    actor.require(f"{verb}_{resource.family}")
-    return []
 
 
 @dataclass(frozen=True, eq=False)

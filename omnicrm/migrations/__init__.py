@@ -19,11 +19,12 @@ def stored_revision(connection: Connection) -> str | None:
     return connection.scalar(text("SELECT version_num FROM alembic_version"))
 
 
-def is_current(url: str) -> bool:
+def revision_of(url: str) -> str | None:
+    """The revision of the tables there; None for a database without any. Raises OperationalError."""
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
-            return stored_revision(connection) == HEAD
+            return stored_revision(connection)
     finally:
         engine.dispose()
 

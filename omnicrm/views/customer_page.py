@@ -19,7 +19,7 @@ from omnicrm.domain.services import queries as services
 from omnicrm.views import http
 from omnicrm.views.page import page, redirect
 from omnicrm.views.resource_forms import kind_of, word
-from omnicrm.views.resource_pages import Reading
+from omnicrm.views.resource_pages import Place, Reading
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -71,7 +71,7 @@ def _order_refusal(request: AnyRequest, customer: Customer) -> str:
 async def show(request: AnyRequest, key: FromPath[int]) -> Response[str]:
     door, actor = http.door(request), http.actor(request)
     found = await door.read(
-        lambda session: _overview(Reading(session, actor, door.settings, door.clock(), place=None), key)
+        lambda session: _overview(Reading(session, actor, door.settings, door.clock(), Place("")), key)
     )
     customer, counts = found["customer"], found["counts"]
     return page(

@@ -90,11 +90,15 @@ PAGES = Pages(
     narrow=_narrow,
     add_label="Create Customer",
     empty_text="Create the first customer; contact and site come along in one step.",
+    delete_label="Archive",
+    deleted="archived",
+    warning=lambda row: "Everything is kept and can be restored later.",
+    locked=lambda row: row.customer_status == "Archived",
     name_of=lambda row: row.customer_name,
     context={
         "search_placeholder": "Name or ID",
         "wider": ("Search all customers", {"customer_status": "all"}),
-        "list_before": "customer_batch.html",
+        "delete_icon": "box-archive",
     },
 )
 
@@ -122,20 +126,17 @@ _PARTS: tuple[tuple[str, Resource[Any], tuple[str, ...]], ...] = (
 _NEEDED = ("contacts.0.contact_firstname", "contacts.0.contact_lastname")
 
 
-def _form(
-    request: AnyRequest, typed: Mapping[str, str], errors: Mapping[str, str] | None = None
-) -> Response[str]:
+def _form(request: AnyRequest, typed: Mapping[str, str], errors: Mapping[str, str] | None = None) -> Response[str]:
     settings, now = http.settings(request), http.door(request).clock()
     groups = []
     for prefix, resource, names in _PARTS:
-        shown = {f"{prefix}{name}": text for name, text in resource_forms.defaults(resource, names, settings, now).items()}
+        shown = {
+            f"{prefix}{name}": text for name, text in resource_forms.defaults(resource, names, settings, now).items()
+        }
         shown |= {"contacts.0.contact_types": "Primary"} | dict(typed)
         controls = [resource_forms.control(resource.by_name[name], shown, settings, prefix=prefix) for name in names]
         groups.append(
-            [
-                replace(one, required=one.name in _NEEDED or (one.required and prefix != "sites.0."))
-                for one in controls
-            ]
+            [replace(one, required=one.name in _NEEDED or (one.required and prefix != "sites.0.")) for one in controls]
         )
     return page(
         request,
@@ -164,7 +165,7 @@ async def create(request: AnyRequest) -> Response[Any]:
     own, contact, site = (
         resource_forms.values(
             resource,
-            {name: text for name, text in typed.items() if name.removeprefix(prefix) in names and name.startswith(prefix)},
+            {f"{prefix}{name}": typed[f"{prefix}{name}"] for name in names if f"{prefix}{name}" in typed},
             door.settings,
             prefix=prefix,
         )
@@ -186,9 +187,10 @@ async def create(request: AnyRequest) -> Response[Any]:
 @get("/customers/pick", opt=http.page("view_customer"), include_in_schema=False)
 async def pick(request: AnyRequest) -> Response[str]:
     """The options of a customer field: `Name (ID: 123)`, found by name, id, e-mail or phone (CRM-044)."""
-    term = request.query_params.get("term", "")[:200]
+    given = request.query_params
+    term = given.get("term", given.get("customer_id", ""))[:200]
     found = await http.door(request).read(queries.pick, http.actor(request), resource_forms.id_in(term))
     return page(request, "customer_options.html", "options", always_block=True, found=found)
 
 
-HANDLERS = [new, create, pick, *pages_for(PAGES, skip=frozenset({"new", "detail", "delete"}))]
+HANDLERS = [new, create, pick, *pages_for(PAGES, skip=frozenset({"new", "detail"}))]

@@ -134,7 +134,8 @@ async def _by_token(connection: ASGIConnection[Any, Any, Any, Any], token: str) 
 async def _by_key(connection: ASGIConnection[Any, Any, Any, Any], key: str) -> Actor:
     here = door(connection)
     # Every key is compared, in constant time, so that the answer tells nothing about which one is near.
-    matches = [known for known in here.settings.api_keys if hmac.compare_digest(known.key.reveal(), key)]
+    sent = key.encode()
+    matches = [known for known in here.settings.api_keys if hmac.compare_digest(known.key.reveal().encode(), sent)]
     if not matches:
         raise NotAuthenticated("Invalid API key")
     address = client_ip(connection)

@@ -82,7 +82,7 @@ PAGES = Pages(
         "inventory_items_list": _inventory_names,
     },
     more=lambda reading, rows: {"service_types": _types(reading)},
-    more_of=lambda reading, row: {"service_types": _types(reading), "icons": ICONS},
+    more_of=lambda reading: {"service_types": _types(reading), "icons": ICONS},
     add_label="Create Product",
     warning=lambda row: "A product that services use is kept; disable it instead.",
     empty_text="A product says what can be ordered, for whom, at what price, and which play provides it.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get
+from litestar.params import FromPath
 
 from omnicrm.domain.catalogue.resource import offered_now, products
 from omnicrm.views import http
@@ -21,9 +22,16 @@ async def on_offer(request: AnyRequest) -> Any:
     return await whole_list(request, products, "data", *([] if everything else offered_now(door.clock())))
 
 
+@get(["/crm/product/{key:int}", "/crm/product/product_id/{key:int}"], opt=http.json(), summary="Read one product")
+async def read_one(request: AnyRequest, key: FromPath[int]) -> dict[str, Any]:
+    """Staff read every product, customers those that they may order: no permission of its own (PROV-022)."""
+    door = http.door(request)
+    return await door.read(products.one, http.actor(request), door.settings, key)
+
+
 @get("/crm/product/paginated", opt=http.json("view_product"), summary="All products in pages")
 async def paginated(request: AnyRequest) -> dict[str, Any]:
     return await paged(request, products)
 
 
-HANDLERS = [on_offer, paginated, *routes_for(products, skip=frozenset({"list"}))]
+HANDLERS = [on_offer, paginated, read_one, *routes_for(products, skip=frozenset({"get", "list"}))]

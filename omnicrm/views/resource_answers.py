@@ -17,7 +17,7 @@ from omnicrm.settings import Settings
 from omnicrm.views import http, resource_forms
 from omnicrm.views.page import page, redirect, toast_oob, wants_block
 from omnicrm.views.resource_forms import YES_NO, Choices, Control
-from omnicrm.views.resource_pages import AnyRequest, Filter, Pages, Place, Reading, Section
+from omnicrm.views.resource_pages import AnyRequest, Filter, Pages, Place, Reading, Section, Shape
 from omnicrm.views.resources import list_query, pagination
 
 Result = TypeVar("Result")
@@ -27,9 +27,18 @@ async def place_of(request: AnyRequest, pages: Pages) -> Place:
     return await pages.place(request) if pages.place else Place(pages.path)
 
 
-async def _read(request: AnyRequest, place: Place, function: Callable[[Reading], Result]) -> Result:
+async def _read(
+    request: AnyRequest,
+    place: Place,
+    function: Callable[[Reading], Result],
+    query: Mapping[str, str] | None = None,
+    row: Any = None,
+) -> Result:
     door, actor = http.door(request), http.actor(request)
-    return await door.read(lambda session: function(Reading(session, actor, door.settings, door.clock(), place)))
+    given = dict(request.query_params) if query is None else query
+    return await door.read(
+        lambda session: function(Reading(session, actor, door.settings, door.clock(), place, given, row))
+    )
 
 
 def _common(pages: Pages, place: Place) -> dict[str, Any]:
@@ -62,7 +71,7 @@ async def list_page(request: AnyRequest, pages: Pages, place: Place | None = Non
         found = pages.resource.page(reading.session, reading.actor, reading.settings, wanted, *where)
         return found, pages.more(reading, found.rows)
 
-    found, more = await _read(request, place, read)
+    found, more = await _read(request, place, read, given)
     return page(
         request,
         "resource_list.html",
@@ -78,8 +87,7 @@ async def list_page(request: AnyRequest, pages: Pages, place: Place | None = Non
         narrowed=any(value for name, value in given.items() if name not in ("page", "per_page", "sort", "order")),
         saved=toast_oob(request, "success", saved) if saved else Markup(""),
         always_block=bool(saved),
-        **_common(pages, place),
-        **more,
+        **{**_common(pages, place), **more},
     )
 
 
@@ -118,19 +126,19 @@ async def form_page(
     """The form of a new record (`row` None) or of an existing one; after a refusal with what was typed."""
     settings = http.settings(request)
 
-    def read(reading: Reading) -> tuple[dict[str, Choices], dict[str, Any]]:
+    def read(reading: Reading) -> tuple[Shape, dict[str, Choices], dict[str, Any]]:
         chosen = {name: option(reading) if callable(option) else option for name, option in pages.options.items()}
-        return chosen, pages.more_of(reading, row)
+        return pages.shape_of(reading), chosen, pages.more_of(reading)
 
-    options, more = await _read(request, place, read)
+    shape, options, more = await _read(request, place, read, typed, row)
     names = pages.fields
     if row is None:
         current = resource_forms.defaults(pages.resource, names, settings, http.door(request).clock())
-        current |= {name: text for name, text in request.query_params.items() if name in names}
+        current |= shape.texts | {name: text for name, text in request.query_params.items() if name in names}
     else:
-        current = resource_forms.texts(pages.resource, names, row, settings)
+        current = resource_forms.texts(pages.resource, names, row, settings) | dict(shape.texts)
     shown = {**current, **(typed or {})}
-    groups = [(section, _controls(section, pages, row, shown, settings, options)) for section in pages.sections]
+    groups = [(section, _controls(section, pages, row, shown, settings, options, shape)) for section in shape.sections]
     failed = bool(errors or problem)
     label = pages.name_of(row) if row is not None else ""
     return page(
@@ -147,8 +155,7 @@ async def form_page(
         action=f"{place.base}/{_key(pages, row)}/edit" if row is not None else f"{place.base}/new",
         cancel=place.back or (f"{place.base}/{_key(pages, row)}" if row is not None and pages.detail else place.base),
         submit=("Update" if place.inside else "Save Changes") if row is not None else f"Create {pages.noun.title()}",
-        **_common(pages, place),
-        **more,
+        **{**_common(pages, place), **more},
     )
 
 
@@ -159,10 +166,11 @@ def _controls(
     typed: Mapping[str, str],
     settings: Settings,
     options: Mapping[str, Choices],
+    shape: Shape,
 ) -> list[Control]:
     items = [pages.resource.by_name[name] for name in section.fields]
     return [
-        resource_forms.control(item, typed, settings, options.get(item.name))
+        resource_forms.control(item, typed, settings, options.get(item.name), label=shape.labels.get(item.name, ""))
         for item in items
         if (item.on_create if row is None else item.on_update)
     ]
@@ -223,7 +231,11 @@ def refuse_frozen(place: Place) -> None:
 async def detail_page(request: AnyRequest, pages: Pages) -> Response[str]:
     place = await place_of(request, pages)
     row = await row_of(request, pages, place)
-    more = await _read(request, place, lambda reading: pages.more_of(reading, row))
+
+    def read(reading: Reading) -> tuple[Shape, dict[str, Any]]:
+        return pages.shape_of(reading), pages.more_of(reading)
+
+    shape, more = await _read(request, place, read, row=row)
     return page(
         request,
         "resource_detail.html",
@@ -232,8 +244,7 @@ async def detail_page(request: AnyRequest, pages: Pages) -> Response[str]:
         row=row,
         key=_key(pages, row),
         fields=pages.resource.by_name,
-        **_common(pages, place),
-        **more,
+        **{**_common(pages, place), "sections": shape.sections, "labels": shape.labels, **more},
     )
 
 
@@ -242,11 +253,10 @@ async def delete_row(request: AnyRequest, pages: Pages) -> Response[Any]:
     place = await place_of(request, pages)
     refuse_frozen(place)
     row = await row_of(request, pages, place)
-    done = "voided" if pages.delete_label.startswith("Void") else "deleted"
     try:
         await http.door(request).act(pages.resource.actions["delete"], http.actor(request), Write(_key(pages, row)))
     except Conflict as error:
         if wants_block(request):
             raise
         return redirect(place.back or place.base, error.message, "danger")
-    return await after(request, pages, place, f"{pages.resource.label} {done}.", place.back or place.base)
+    return await after(request, pages, place, f"{pages.resource.label} {pages.deleted}.", place.back or place.base)

@@ -50,6 +50,16 @@ _KINDS: dict[type, str] = {
 _TYPES = {"money": "text", "choice": "select", "flag": "select", "moment": "datetime-local", "color": "color"}
 #: Codecs for which an empty text is a value; of the others it means that nothing was given.
 _NO_EMPTY_TEXT = (Amount, Choice, Degrees, Flag, HexColor, Moment, Percent, Whole)
+#: Suggests customers while typing (views/customer_pages.pick); the form has the datalist.
+_CUSTOMER_PICKER = {
+    "list": "customer-options",
+    "autocomplete": "off",
+    "hx-get": "/customers/pick",
+    "hx-trigger": "input changed delay:250ms",
+    "hx-target": "#customer-options",
+    "hx-swap": "innerHTML",
+    "hx-params": "customer_id",
+}
 
 
 @dataclass(frozen=True)
@@ -131,7 +141,8 @@ def control(
     elif kind == "percent":
         attrs = {"step": "any", "min": 0, "max": 100}
     elif isinstance(codec, Reference) and codec.table == "customer":
-        shape, attrs = "text", {"list": "customer-options", "autocomplete": "off", "data-customer-picker": True}
+        shape, attrs = "text", dict(_CUSTOMER_PICKER)
+        placeholder = "Name, ID, e-mail or phone"
     if isinstance(codec, Text) and codec.length < 10_000 and shape != "textarea":
         attrs = {**attrs, "maxlength": codec.length}
     return Control(
@@ -190,6 +201,8 @@ def values(
     found: dict[str, Any] = {}
     for name, text in typed.items():
         item = resource.by_name[name.removeprefix(prefix)]
+        if isinstance(item.codec, Reference):
+            text = id_in(text)
         if before is not None and text.strip() == before.get(item.name, "").strip():
             continue
         if not text.strip() and isinstance(item.codec, _NO_EMPTY_TEXT):
@@ -211,8 +224,6 @@ def _value(item: Field, text: str, settings: Settings) -> Any:
         except ValueError:
             return text  # the codec says what is wrong with it
         return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(settings.regional.timezone))).isoformat()
-    if isinstance(item.codec, Reference):
-        return id_in(text)
     return text
 
 

@@ -78,6 +78,19 @@ class Reading:
     settings: Settings
     now: datetime
     place: Place
+    #: The address's query, or what a refused form held.
+    query: Mapping[str, str] = field(default_factory=dict)
+    #: The record of a form or detail page; None for lists and new records.
+    row: Any = None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sections of form and detail for one record, its own labels, and texts that a new record starts with."""
+
+    sections: tuple[Section, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +113,11 @@ class Pages:
     filters: tuple[Filter, ...] = ()
     #: Choices of fields that select a row, or other labels for the words of a field.
     options: Mapping[str, Choices | Callable[[Reading], Choices]] = field(default_factory=dict)
-    #: More names for the templates: for the rows of a list, and for form and detail of one row (None: a new one).
+    #: More names for the templates: for the rows of a list, and for form and detail of one record.
     more: Callable[[Reading, list[Any]], dict[str, Any]] = lambda reading, rows: {}
-    more_of: Callable[[Reading, Any], dict[str, Any]] = lambda reading, row: {}
+    more_of: Callable[[Reading], dict[str, Any]] = lambda reading: {}
+    #: Where records of one kind differ in their fields: an item has the texts that its template names.
+    shape: Callable[[Reading], Shape] | None = None
     #: Conditions of the list beside the plain filters, from the address.
     narrow: Callable[[AnyRequest, ListQuery], tuple[ListQuery, list[Any]]] = lambda request, wanted: (wanted, [])
     place: Callable[[AnyRequest], Awaitable[Place]] | None = None
@@ -112,6 +127,8 @@ class Pages:
     delete_label: str = "Delete"
     #: What the confirmation adds about this row.
     warning: Callable[[Any], str] = lambda row: ""
+    #: The past of `delete_label`, for the toast.
+    deleted: str = "deleted"
     #: The command's values from what the form sent: what it leaves to be worked out.
     prepare: Callable[[dict[str, Any]], dict[str, Any]] = lambda values: values
     empty_text: str = ""
@@ -137,6 +154,9 @@ class Pages:
     @property
     def tabs(self) -> list[str]:
         return list(dict.fromkeys(section.tab for section in self.sections if section.tab))
+
+    def shape_of(self, reading: Reading) -> Shape:
+        return self.shape(reading) if self.shape else Shape(self.sections)
 
     def may(self, verb: str) -> str:
         """The permission of the verb."""

@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from omnicrm.domain.errors import Invalid
+from omnicrm.domain.identity.catalogue import PERMISSIONS
 from omnicrm.domain.resource import MAX_PER_PAGE, ListQuery, Page, Resource, Write
 from omnicrm.views import http
 
@@ -138,7 +139,8 @@ async def _stored(request: Request[Any, Any, Any], resource: Resource[Any], row:
 
 def reading(resource: Resource[Any]) -> tuple[str, ...]:
     """Permissions of which a reader needs one; the row scope then decides what he sees."""
-    return (f"view_{resource.family}", f"view_own_{resource.family}")
+    own = f"view_own_{resource.family}"
+    return (f"view_{resource.family}", *([own] if own in PERMISSIONS else []))
 
 
 def routes_for(

@@ -64,6 +64,7 @@ def test_money_keeps_nine_decimals_over_many_additions(bare: Engine) -> None:
         ("nan", 'strconv.ParseFloat: parsing "nan": invalid syntax'),
         ("1e400", 'strconv.ParseFloat: parsing "1e400": value out of range'),
         ("1e19", "SERVER_ERROR: value out of range"),
+        (Decimal("1e400"), "SERVER_ERROR: value out of range"),
         ({"a": 1}, "cannot convert field: {'a': 1} to float64"),
     ],
 )
@@ -147,3 +148,10 @@ def test_the_size_of_a_bucket_is_its_highest_value_since_it_was_last_empty(
 def test_an_account_name_that_the_database_would_change_is_refused(bare: Engine, name: str) -> None:
     with pytest.raises(EngineError, match="SERVER_ERROR: name"):
         bare.call("ApierV2.SetAccount", {"Account": name})
+
+
+def test_a_weight_that_no_number_can_hold_is_refused_and_the_account_stays_readable(bare: Engine) -> None:
+    add(bare, 1, ID="A")
+    with pytest.raises(EngineError, match="out of range"):
+        add(bare, 1, ID="B", Weight=Decimal("1e400"))
+    assert values(bare, "a", "*monetary") == {"A": 1}

@@ -182,3 +182,10 @@ def test_what_was_stored_is_read_after_a_restart(database_url: str, open_engine:
     first.close()
     assert open_engine(database_url).call("ApierV2.GetAccount", {"Account": "a"}) == before
     assert json.dumps(str(before["BalanceMap"]["*monetary"][0]["Value"])) == '"1.000000001"'
+
+
+def test_a_value_that_no_column_holds_fails_its_request_alone(writing: Writing) -> None:
+    answers = writing.together(put("a", "1"), put("b", "\ud800"), put("c", "3"))
+    refused = "SERVER_ERROR: the charging database did not take it"
+    assert [str(answer) for answer in answers] == ["None", refused, "None"]
+    assert writing.stored() == {"a": "1", "c": "3"}

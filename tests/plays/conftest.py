@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import uvicorn
 from litestar import Litestar
-from stub_crm import TOKEN, StubCrm
+from tests.plays.stub_crm import TOKEN, StubCrm
 
 from omnicrm.integrations.sandbox import SandboxStore, sandbox_routes
 from omnicrm.paths import PLAYBOOKS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import IMSI, World
+from tests.plays.conftest import IMSI, World
 
 from omnicrm.integrations.sandbox import snapshot
 from omnicrm.integrations.sandbox.faults import Fault

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import World
+from tests.plays.conftest import World
 
 from omnicrm.integrations.sandbox import snapshot
 from omnicrm.integrations.sandbox.faults import Fault

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import World
+from tests.plays.conftest import World
 
 from omnicrm.domain.charging.door import Door
 from omnicrm.domain.charging.engine import Engine

@@ -9,7 +9,6 @@ from datetime import datetime
 from omnicrm.domain import listtext
 from omnicrm.domain.catalogue.models import Product
 
-
 #: Where the catalogue shows each category (PROV-039), in the order of the page.
 GROUPS = {
     "Service Plans": ("standalone", "bundle"),

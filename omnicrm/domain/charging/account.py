@@ -156,5 +156,5 @@ def flags_of(value: Any) -> Flags:
     """Flags of `"A;!B"`, of a list of names, or of a map (OC-04)."""
     if isinstance(value, dict):
         return {str(key): bool(wanted) for key, wanted in value.items() if key}
-    names = value.split(";") if isinstance(value, str) else [str(item) for item in value or ()]
+    names = [str(item) for item in value] if isinstance(value, list) else str("" if value is None else value).split(";")
     return {name.removeprefix("!"): not name.startswith("!") for name in names if name.strip("!")}

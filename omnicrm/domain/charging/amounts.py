@@ -44,7 +44,10 @@ def number_of(value: Any) -> Decimal:
         if _DURATION.fullmatch(value):
             return Decimal(parse_duration(value))
         return parse_number(value)
-    return Decimal(value)
+    number = Decimal(value)
+    if number and number.adjusted() > 308:
+        raise EngineError("SERVER_ERROR: value out of range")
+    return number
 
 
 def to_units(number: Decimal | int, balance_type: str) -> int:

@@ -59,7 +59,7 @@ def parse_usage(text: str) -> int:
     """Usage of an event: a bare integer (ns, bytes or messages) or a duration. Empty is 0."""
     if not text:
         return 0
-    if re.fullmatch(r"[+-]?\d{1,19}", text):
+    if re.fullmatch(r"[+-]?\d{1,19}", text) and abs(int(text)) <= _MAX_NS:
         return int(text)
     return parse_duration(text)
 

@@ -119,7 +119,7 @@ journal = Table(
     _text("kind", 32),
     _text("tenant", TENANT_LENGTH),
     Column("ident", String(NAME_LENGTH * 2), nullable=False),
-    _text("detail", 64),
+    _text("detail"),
     _moment("created_at"),
     Index("ix_journal_ident", "kind", "tenant", "ident"),
     **_MYSQL,

@@ -56,7 +56,10 @@ class _Request:
 
     def deliver(self) -> None:
         for effect in self.after_commit if self.error is None else ():
-            effect()
+            try:
+                effect()
+            except Exception:
+                log.exception("What follows a charging request could not be started")
         if not self.answer.set_running_or_notify_cancel():
             return
         if self.error is not None:
@@ -120,21 +123,22 @@ class Writer:
             try:
                 self._transact(group)
                 return
-            except DBAPIError as error:
+            except Exception as error:
                 self._cache.clear()
-                if may_retry(error):
-                    continue
-                if len(group) > 1 and not connection_lost(error):
+                if isinstance(error, DBAPIError):
+                    if may_retry(error):
+                        continue
+                    if connection_lost(error):
+                        # The commit may or may not have arrived: trying again could do everything twice.
+                        log.exception("The connection to the charging database was lost")
+                        break
+                if len(group) > 1:
                     # One request broke the transaction; alone, each of the others goes through.
                     for request in group:
                         self._carry_out([request])
                     return
                 log.exception("The charging database refused a transaction")
                 break
-            except Exception:
-                log.exception("A charging transaction failed")
-                break
-        self._cache.clear()
         for request in group:
             request.error = EngineError("SERVER_ERROR: the charging database did not take it")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Float, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import Double, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from omnicrm.domain.activity import Audit
@@ -89,8 +89,8 @@ class CustomerSite(Base):
     state: Mapped[str] = mapped_column(String(150), default="")
     zip_code: Mapped[str] = mapped_column(String(40), default="")
     country: Mapped[str] = mapped_column(String(100), default="")
-    latitude: Mapped[float | None] = mapped_column(Float(53))
-    longitude: Mapped[float | None] = mapped_column(Float(53))
+    latitude: Mapped[float | None] = mapped_column(Double)
+    longitude: Mapped[float | None] = mapped_column(Double)
     google_maps_place_id: Mapped[str] = mapped_column(String(255), default="")
     plus_code: Mapped[str] = mapped_column(String(20), default="")
     address_note: Mapped[str] = mapped_column(String(2000), default="")

@@ -26,8 +26,8 @@ def refuse_order(status: str, enabled: bool, settings: Settings) -> None:
         raise Conflict("Customer is archived. Restore it before ordering.")
     if not enabled:
         raise Conflict("Customer is disabled. Enable it before ordering.")
-    extra = {block.name: block for block in settings.crm.customer_statuses}
-    if status in ("Suspended", "Closed") or (status in extra and not extra[status].may_order):
+    rules = {block.name: block for block in settings.crm.customer_statuses}
+    if status in rules and not rules[status].may_order:
         raise Conflict(f"Customer is {status.lower()}; no new service can be ordered.")
 
 

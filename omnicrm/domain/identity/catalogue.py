@@ -74,6 +74,10 @@ _STAFF_WRITES = (
 ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "admin": ("System administrator: everything", ("admin", "can_impersonate")),
     "customer": ("Portal user: his own customer's records", tuple(f"view_own_{family}" for family in OWN)),
+    "Customer Admin": (
+        "Portal user who manages his company's records",
+        tuple(f"view_own_{family}" for family in OWN),
+    ),
     "Support": (
         "Looks customers, services and jobs up, and helps them",
         (

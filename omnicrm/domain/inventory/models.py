@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Float, ForeignKey, Index
+from sqlalchemy import Double, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from omnicrm.domain.activity import Audit
@@ -121,8 +121,8 @@ class Inventory(Base):
     country: Mapped[str] = mapped_column(String(100), default="")
     google_maps_place_id: Mapped[str] = mapped_column(String(255), default="")
     plus_code: Mapped[str] = mapped_column(String(100), default="")
-    latitude: Mapped[float | None] = mapped_column(Float(53))
-    longitude: Mapped[float | None] = mapped_column(Float(53))
+    latitude: Mapped[float | None] = mapped_column(Double)
+    longitude: Mapped[float | None] = mapped_column(Double)
     management_url: Mapped[str] = mapped_column(String(500), default="")
     management_username: Mapped[str] = mapped_column(String(255), default="")
     management_password: Mapped[str | None] = mapped_column(Encrypted)

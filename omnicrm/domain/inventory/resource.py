@@ -14,7 +14,7 @@ from omnicrm.domain.codecs import Amount, Choice, Degrees, Flag, Moment, Referen
 from omnicrm.domain.customers.resource import id_field, stamps
 from omnicrm.domain.errors import Conflict, Invalid
 from omnicrm.domain.inventory.models import STATE_ALIASES, STATES, TEXTS, Inventory, InventoryTemplate
-from omnicrm.domain.resource import Field, Resource, everyone
+from omnicrm.domain.resource import Field, Resource
 from omnicrm.settings import Settings
 
 #: Labels that mean a phone number also answer as `msisdn` (PC-14).
@@ -45,6 +45,16 @@ def _refuse_used_template(ctx: Ctx, row: InventoryTemplate) -> None:
         raise Conflict("The template has items and cannot be deleted.")
 
 
+def _shown_templates(actor: Actor, resource: Resource[Any], verb: str) -> list[ColumnElement[bool]]:
+    """Staff and jobs reach every template; a portal user those that he may choose from or has items of (CRM-013)."""
+    bound = actor.bound_to("inventory_template", verb)
+    if bound is None or actor.job is not None:
+        return []
+    held = select(Inventory.inventory_template_id).where(Inventory.customer_id == bound)
+    template = InventoryTemplate
+    return [or_(template.allow_customer_dropdown.is_(True), template.inventory_template_id.in_(held))]
+
+
 templates: Resource[InventoryTemplate] = Resource(
     InventoryTemplate,
     "inventory_template",
@@ -63,7 +73,7 @@ templates: Resource[InventoryTemplate] = Resource(
         Field("allow_customer_dropdown", Flag(), label="Allow customer in dropdown", nullable=False, default=False),
         *stamps(),
     ),
-    scope=everyone,
+    scope=_shown_templates,
     search=("item",),
     sort=("item",),
     newest_first=False,

@@ -165,12 +165,6 @@ class _Recorder:
     def close(self, outcome: RunOutcome) -> None:
         for warning in outcome.warnings:
             self.say("Warning", warning, OK)
-        if outcome.status not in ("successful", "failed"):
-            self.say(
-                {"timeout": "Time limit", "canceled": "Cancelled"}.get(outcome.status, "Fatal error"),
-                outcome.message,
-                FAILED,
-            )
         self.facts = {**self.facts, **outcome.facts}
 
     def facts_text(self) -> str:
@@ -209,7 +203,7 @@ class _Recorder:
         def write(session: Session) -> None:
             match = (_events.c.provision_id == self.provision_id) & (_events.c.event_number == number)
             session.execute(update(_events).where(match).values(values))
-            done: dict[str, Any] = {"tasks_done": _jobs.c.tasks_done + 1}
+            done: dict[str, Any] = {"tasks_done": _jobs.c.tasks_done + (0 if event.corrects else 1)}
             if event.facts:
                 done["facts"] = self.facts_text()
             session.execute(update(_jobs).where(_jobs.c.provision_id == self.provision_id).values(done))
