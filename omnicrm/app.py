@@ -37,7 +37,18 @@ from omnicrm.integrations.ansible import AnsibleRunner
 from omnicrm.integrations.cgrates import CgratesClient
 from omnicrm.paths import PLAYBOOKS, STATIC
 from omnicrm.settings import Settings, SettingsError, ensure_secrets
-from omnicrm.views import activity, auth, customers, inventory, products, provisions, records, site, transactions
+from omnicrm.views import (
+    activity,
+    auth,
+    customers,
+    inventory,
+    operations,
+    products,
+    provisions,
+    records,
+    site,
+    transactions,
+)
 from omnicrm.views import services as service_views
 from omnicrm.views.errors import HANDLERS
 from omnicrm.views.headers import before_send
@@ -184,6 +195,7 @@ def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool =
             *customers.HANDLERS,
             *products.HANDLERS,
             *records.HANDLERS,
+            *operations.HANDLERS,
             *inventory.HANDLERS,
             *service_views.HANDLERS,
             *transactions.HANDLERS,

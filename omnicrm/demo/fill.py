@@ -188,6 +188,11 @@ def _await_engine(parts: Parts) -> None:
             time.sleep(0.1)
 
 
+def _nth(door: Door, kind: str, place: int) -> Any:
+    query = inventory.query(SYSTEM).where(inventory.model.item == kind).order_by(inventory.key_column)
+    return door.read_now(lambda session: session.scalars(query.offset(place).limit(1)).one())
+
+
 def _service(parts: Parts, product: Any, place: int) -> None:
     """A service as the shipped play would leave it, and some weeks of usage."""
     engine: ChargingEngine = parts.ports[ChargingEngine]
@@ -211,16 +216,20 @@ def _service(parts: Parts, product: Any, place: int) -> None:
         balance = {"ID": ident, "Value": value, "ExpiryTime": expiry, "Weight": 10, "DestinationIDs": "*any"}
         engine.call("ApierV1.AddBalance", {"Account": account, "BalanceType": kind, "Balance": balance})
     customer_id = place * 2 + 1
+    sim, number = (_nth(parts.door, kind, place) for kind in ("SIM Card", "Mobile Number"))
     service = _add(
         parts.door,
         service_resource,
         customer_id=customer_id,
         product_id=product.product_id,
-        service_name=f"Mobile - +447781{900100 + place}",
+        service_name=f"Mobile - {number.itemtext1.replace(' ', '')}",
         service_type="mobile",
         service_uuid=account,
         retail_cost=str(product.retail_cost_minor / 100),
     )
+    for item in (sim, number):
+        held = {"customer_id": customer_id, "service_id": service.service_id, "item_state": "Assigned"}
+        parts.door.act_now(inventory.actions["update"], SYSTEM, Write(item.inventory_id, held))
     _add(
         parts.door,
         transactions,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from sqlalchemy import ColumnElement, or_
+from sqlalchemy.orm import Session
 
 from omnicrm.domain.action import Ctx
 from omnicrm.domain.activity import CustomerActivity
+from omnicrm.domain.actor import Actor
 from omnicrm.domain.codecs import Moment, Reference, Text, Whole
 from omnicrm.domain.errors import Invalid
 from omnicrm.domain.resource import Field, Resource, Write, Written
@@ -71,3 +77,61 @@ def add_note(ctx: Ctx, cmd: Write) -> Written[CustomerActivity]:
     ctx.session.add(row)
     ctx.session.flush()
     return Written(row)
+
+
+#: The tabs of the log (CRM-223): word -> the records whose entries it shows. Notes are told by their action.
+KINDS: dict[str, tuple[str, ...]] = {
+    "customer": ("customer", "tag", "attribute"),
+    "contacts": ("contact",),
+    "sites": ("site",),
+    "services": ("service", "provision"),
+    "billing": ("transaction", "invoice", "payment", "stripe_card"),
+    "inventory": ("inventory", "inventory_template"),
+    "communications": ("communication",),
+    "products": ("product",),
+    "access": ("user", "role"),
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of the log. `before` is the id of the last entry shown: pages go by key, nothing is counted."""
+
+    customer_id: int | None = None
+    service_id: int | None = None
+    kind: str = ""
+    user: str = ""
+    term: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    limit: int = 25
+
+
+def entries(session: Session, actor: Actor, wanted: Wanted) -> tuple[list[CustomerActivity], bool]:
+    """The entries, newest first, and whether there are older ones."""
+    conditions: list[ColumnElement[bool]] = []
+    for column, value in (
+        (CustomerActivity.customer_id, wanted.customer_id),
+        (CustomerActivity.service_id, wanted.service_id),
+        (CustomerActivity.user_name, wanted.user or None),
+    ):
+        if value is not None:
+            conditions.append(column == value)
+    if wanted.kind == "notes":
+        conditions.append(CustomerActivity.action == "note")
+    elif wanted.kind in KINDS:
+        conditions += [CustomerActivity.entity_type.in_(KINDS[wanted.kind]), CustomerActivity.action != "note"]
+    if wanted.term.strip():
+        term = wanted.term.strip()
+        columns = (CustomerActivity.title, CustomerActivity.description)
+        conditions.append(or_(*(column.icontains(term, autoescape=True) for column in columns)))
+    if wanted.since is not None:
+        conditions.append(CustomerActivity.created >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(CustomerActivity.created < wanted.until)
+    if wanted.before is not None:
+        conditions.append(CustomerActivity.activity_id < wanted.before)
+    query = activities.query(actor).where(*conditions).order_by(CustomerActivity.activity_id.desc())
+    found = list(session.scalars(query.limit(wanted.limit + 1)))
+    return found[: wanted.limit], len(found) > wanted.limit

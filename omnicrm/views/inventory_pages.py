@@ -129,7 +129,7 @@ def _detail_names(reading: Reading) -> dict[str, Any]:
     if row is not None and row.service_id:
         names = services.names_of(reading.session, {row.service_id})
         links["service_id"] = (names.get(row.service_id, ""), f"/services/{row.service_id}")
-    return {"links": links, "template": _template_of(reading)}
+    return {"links": links, "item_template": _template_of(reading)}
 
 
 def _narrow(request: AnyRequest, wanted: ListQuery) -> tuple[ListQuery, list[Any]]:
@@ -198,14 +198,23 @@ _LABELS = tuple(f"{name}_label" for name in TEXTS)
 def _template_shape(reading: Reading) -> Shape:
     """The form adds the labels from the third on one by one; the detail shows those in use."""
     used = tuple(name for name in _LABELS[2:] if reading.row is not None and getattr(reading.row, name))
-    form = reading.query.get("form") == "true"
     return Shape(
         (
             Section("Template", ("item", "icon", "retail_cost", "wholesale_cost")),
-            Section("Labels of the texts", (*_LABELS[:2], *(() if form else used))),
+            Section("Labels of the texts", (*_LABELS[:2], *(() if reading.editing else used))),
             Section("Who may choose it", ("allow_staff_dropdown", "allow_customer_dropdown")),
         )
     )
+
+
+def _template_names(reading: Reading) -> dict[str, Any]:
+    """The labels that the form adds, and the products that a renaming would break (CRM-158)."""
+    row = reading.row
+    return {
+        "icons": ICONS,
+        "more_labels": _LABELS[2:],
+        "naming": catalogue.products_naming(reading.session, row.item) if row is not None else [],
+    }
 
 
 TEMPLATES = Pages(
@@ -228,11 +237,7 @@ TEMPLATES = Pages(
     cells="inventory_template_cells.html",
     form_aside="inventory_template_aside.html",
     more=lambda reading, rows: {"stock": queries.counts_by_template(reading.session)},
-    more_of=lambda reading: {
-        "icons": ICONS,
-        "more_labels": _LABELS[2:],
-        "naming": catalogue.products_naming(reading.session, reading.row.item) if reading.row is not None else [],
-    },
+    more_of=_template_names,
     shape=_template_shape,
     add_label="Add Template",
     empty_text="A template names a kind of item and labels its texts: ICCID and IMSI of a SIM card.",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from omnicrm.views import customer_page, customer_pages, customer_tabs, product_pages
+from omnicrm.views import activity_pages, customer_page, customer_pages, customer_tabs, inventory_pages, product_pages
 
 HANDLERS = [
     *customer_pages.HANDLERS,
     *customer_page.HANDLERS,
     *customer_tabs.HANDLERS,
     *product_pages.HANDLERS,
+    *inventory_pages.HANDLERS,
+    *activity_pages.HANDLERS,
 ]

@@ -33,11 +33,12 @@ async def _read(
     function: Callable[[Reading], Result],
     query: Mapping[str, str] | None = None,
     row: Any = None,
+    editing: bool = False,
 ) -> Result:
     door, actor = http.door(request), http.actor(request)
     given = dict(request.query_params) if query is None else query
     return await door.read(
-        lambda session: function(Reading(session, actor, door.settings, door.clock(), place, given, row))
+        lambda session: function(Reading(session, actor, door.settings, door.clock(), place, given, row, editing))
     )
 
 
@@ -130,7 +131,7 @@ async def form_page(
         chosen = {name: option(reading) if callable(option) else option for name, option in pages.options.items()}
         return pages.shape_of(reading), chosen, pages.more_of(reading)
 
-    shape, options, more = await _read(request, place, read, typed, row)
+    shape, options, more = await _read(request, place, read, typed, row, editing=True)
     names = pages.fields
     if row is None:
         current = resource_forms.defaults(pages.resource, names, settings, http.door(request).clock())

@@ -82,6 +82,7 @@ class Reading:
     query: Mapping[str, str] = field(default_factory=dict)
     #: The record of a form or detail page; None for lists and new records.
     row: Any = None
+    editing: bool = False
 
 
 @dataclass(frozen=True)

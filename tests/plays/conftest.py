@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 import uvicorn
 from litestar import Litestar
-from tests.plays.stub_crm import TOKEN, StubCrm
 
 from omnicrm.integrations.sandbox import SandboxStore, sandbox_routes
 from omnicrm.paths import PLAYBOOKS
+from tests.plays.stub_crm import TOKEN, StubCrm
 
 IMSI = "505931234567890"
 
@@ -106,7 +106,11 @@ def _stocked() -> StubCrm:
         "comment": "{{ lookup('pipe', 'echo evaluated') }}",
         "icon": "fa-solid fa-sim-card",
     }
-    ann = {"contact_email": "ann@example.org", "contact_firstname": "Ann <b> {{ lookup('pipe', 'echo pwned') }}", "contact_lastname": "Lee"}
+    ann = {
+        "contact_email": "ann@example.org",
+        "contact_firstname": "Ann <b> {{ lookup('pipe', 'echo pwned') }}",
+        "contact_lastname": "Lee",
+    }
     crm.customers[7] = {
         "customer_id": 7,
         "contacts": [

@@ -27,7 +27,10 @@ _INVENTORY_FIELDS = {"customer_id", "service_id", "item_state"}
 
 
 class StubCrm:
-    """State, record of calls, and the server. `fail` names what to refuse: engine methods, parts of "VERB /path title"."""
+    """State, record of calls, and the server.
+
+    `fail` names what to refuse: engine methods, and parts of "VERB /path title".
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, Any]] = []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.plays.conftest import IMSI, World
 
 from omnicrm.integrations.sandbox import snapshot
 from omnicrm.integrations.sandbox.faults import Fault
+from tests.plays.conftest import IMSI, World
 
 pytestmark = pytest.mark.slow
 PLAN = {"data_gb": 20, "days": 30, "voice_minutes": "unlimited", "sms_count": 100}
@@ -99,9 +99,7 @@ def test_a_plan_that_the_hss_refuses_leaves_nothing_behind(world: World) -> None
         (Fault("late", seconds=12, once=True, method="PUT"), "Tell the HSS"),
     ],
 )
-def test_an_hss_that_fails_or_answers_too_late_is_cleaned_on_both_peers(
-    world: World, fault: Fault, where: str
-) -> None:
+def test_an_hss_that_fails_or_answers_too_late_is_cleaned_on_both_peers(world: World, fault: Fault, where: str) -> None:
     before = world.crm.state()
     world.store.set_fault("hss", fault)
     code, output = world.run("play_local_mobile_sim", **PLAN, **STOCK)

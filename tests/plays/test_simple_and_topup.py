@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.plays.conftest import World
 
 from omnicrm.integrations.sandbox import snapshot
 from omnicrm.integrations.sandbox.faults import Fault
+from tests.plays.conftest import World
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,9 @@ def test_a_top_up_grants_what_the_product_names_and_moves_the_end(world: World) 
     service = _existing(world)
     code, output = world.run("play_topup_no_charge", service_id=99, data_gb=5, sms_count=50, days=30)
     assert code == 0, output
-    granted = {b["BalanceType"]: (b["Units"], b["ExpiryTime"]) for b in world.crm.accounts["Service_x"]["balances"].values()}
+    granted = {
+        b["BalanceType"]: (b["Units"], b["ExpiryTime"]) for b in world.crm.accounts["Service_x"]["balances"].values()
+    }
     assert granted == {"*data": (5 * 1024**3, "+720h"), "*sms": (50, "+720h")}
     end = datetime.fromisoformat(service["service_deactivate_date"])
     assert abs(end - datetime.now(UTC) - timedelta(days=40)) < timedelta(minutes=5)
@@ -74,6 +76,7 @@ def test_a_top_up_whose_action_is_unknown_puts_the_service_back(world: World) ->
     before = dict(service)
     code, output = world.run("play_topup_no_charge", service_id=99)
     assert code != 0
+    assert "Failed at 'Run the top-up'" in output
     assert world.crm.calls[-2][2]["ActionsId"] == "Action_Topup_Standard"
     assert service == before
     assert world.crm.accounts["Service_x"]["balances"] == {}

@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.plays.conftest import World
 
 from omnicrm.domain.charging.door import Door
 from omnicrm.domain.charging.engine import Engine
 from omnicrm.domain.charging.ports import EngineError
 from omnicrm.views.jsonrpc import serve
+from tests.plays.conftest import World
 
 pytestmark = pytest.mark.slow
 TENANT = "example.org"

@@ -16,7 +16,8 @@ MESSAGE = {
     "From": {"Email": "noreply@example.com", "Name": "Example Mobile"},
     "To": [{"Email": "ann@example.org", "Name": "Ann Lee"}, {"Email": "bob@example.org"}],
     "Subject": "Welcome",
-    "HTMLPart": "Dear Ann,<br/><h3>Welcome &amp; hello</h3><script>alert(1)</script><p>Your service is <b>active</b></p>",
+    "HTMLPart": "Dear Ann,<br/><h3>Welcome &amp; hello</h3><script>alert(1)</script>"
+    "<p>Your service is <b>active</b></p>",
 }
 
 

@@ -17,8 +17,8 @@ class Door:
     """Takes requests for the engine.
 
     `job_of(token)` gives the live job of a token, None when it is unknown or over; `owner_of(account)` gives the id of
-    the customer whose service has this account, None when no service has it. Both may be slow; they run on the
-    engine's reading threads.
+    the customer whose service has this account, None when no service has it. Both may be slow; they run on
+    threads kept for it.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Door:
         prepared = self.engine.prepare(method, params)
         if token is None:
             return self.engine.submit(prepared)
-        return self.engine.readers.submit(self._for_job, prepared, token)
+        return self.engine.doors.submit(self._for_job, prepared, token)
 
     def _for_job(self, prepared: Prepared, token: str) -> Any:
         job = self._job_of(token)

@@ -43,7 +43,8 @@ class Prepared:
 class Engine:
     """One engine on one charging database. Safe to use from any thread.
 
-    Threads: `charging-writer` (one), `charging-read_N` (reads, job checks), `charging-post_N` (`*http_post`).
+    Threads: `charging-writer` (one), `charging-read_N` (reads), `charging-door_N` (requests of jobs, whose checks may
+    be slow), `charging-post_N` (`*http_post`).
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class Engine:
         self.clock = clock
         self._post = post
         self._writer = Writer(database)
-        self.readers = ThreadPoolExecutor(READERS, thread_name_prefix="charging-read")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="charging-read")
+        self.doors = ThreadPoolExecutor(READERS, thread_name_prefix="charging-door")
         self._posters = ThreadPoolExecutor(2, thread_name_prefix="charging-post")
 
     @classmethod
@@ -99,7 +101,7 @@ class Engine:
         """Starts the request; the future gives its result or EngineError. A change is on the disk when it ends."""
         if prepared.method.writes:
             return self._writer.submit(lambda tx: self._write(tx, prepared, job))
-        return self.readers.submit(self.read, prepared)
+        return self._readers.submit(self.read, prepared)
 
     def call(self, name: str, params: Any = None, job: JobRef | None = None) -> Any:
         """Runs one request and waits for it."""
@@ -140,8 +142,9 @@ class Engine:
 
     def close(self) -> None:
         """Finishes what was submitted and closes the database."""
+        self.doors.shutdown()
         self._writer.close()
-        self.readers.shutdown()
+        self._readers.shutdown()
         self._posters.shutdown()
         self.database.dispose()
 

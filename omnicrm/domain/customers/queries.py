@@ -146,7 +146,7 @@ def portal_users(session: Session, contact_ids: list[int]) -> dict[int, User]:
 
 def names_of(session: Session, customer_ids: set[int]) -> dict[int, str]:
     query = select(Customer.customer_id, Customer.customer_name).where(Customer.customer_id.in_(customer_ids))
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def first_of(session: Session, actor: Actor, resource: Any, customer_id: int, limit: int) -> list[Any]:

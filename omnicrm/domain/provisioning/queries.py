@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from omnicrm.domain.actor import Actor, JobScope
@@ -135,3 +135,16 @@ def latest_of_services(session: Session, service_ids: list[int]) -> dict[int, in
         .order_by(Provision.provision_id)
     )
     return {int(service_id): status for service_id, status in rows if service_id is not None}
+
+
+def matching(term: str) -> list[ColumnElement[bool]]:
+    """Jobs by number, customer's name, description, play or who started them (PROV-135)."""
+    term = term.strip()
+    if not term:
+        return []
+    named = select(Customer.customer_id).where(Customer.customer_name_key.contains(term.lower(), autoescape=True))
+    columns = (Provision.playbook_description, Provision.provisioning_play, Provision.initiating_name)
+    found = [Provision.customer_id.in_(named), *(column.icontains(term, autoescape=True) for column in columns)]
+    if term.isdecimal() and len(term) < 16:
+        found.append(Provision.provision_id == int(term))
+    return [or_(*found)]

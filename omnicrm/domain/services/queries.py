@@ -102,4 +102,4 @@ def choices_of_customer(session: Session, customer_id: int) -> list[tuple[str, s
 
 def names_of(session: Session, service_ids: set[int]) -> dict[int, str]:
     query = select(CustomerService.service_id, CustomerService.service_name)
-    return dict(session.execute(query.where(CustomerService.service_id.in_(service_ids))).tuples().all())
+    return dict(session.execute(query.where(CustomerService.service_id.in_(service_ids))).all())
