@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from litestar import Litestar
 from litestar.config.csrf import CSRFConfig
@@ -84,6 +85,8 @@ class Parts:
 
 def prepare(settings: Settings) -> Settings:
     """Secrets and tables: what must be there before anything runs. Raises SettingsError with the reason."""
+    if settings.ocs.mode == "gateway":
+        raise SettingsError(["ocs.mode: gateway is not available yet; use embedded, or direct with ocs.cgrates"])
     url = settings.database.sync_url
     settings.server.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
@@ -136,13 +139,17 @@ async def charging(parts: Parts) -> AsyncIterator[None]:
         return
     from omnicrm.domain.charging.door import Door as ChargingDoor
     from omnicrm.domain.charging.engine import Engine
+    from omnicrm.integrations.engine_post import EnginePost
     from omnicrm.views.jsonrpc import serve
 
+    post = EnginePost()
     engine = await asyncio.to_thread(
         Engine.open,
         parts.settings.charging.url,
         tenant=parts.settings.ocs.ocsTenant,
         play_fixes=parts.settings.ocs.play_fixes,
+        zone=ZoneInfo(parts.settings.regional.timezone),
+        post=post,
     )
     door = ChargingDoor(
         engine,
@@ -155,6 +162,7 @@ async def charging(parts: Parts) -> AsyncIterator[None]:
     finally:
         await server.close()
         await asyncio.to_thread(engine.close)
+        post.close()
 
 
 @contextlib.asynccontextmanager

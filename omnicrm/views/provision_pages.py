@@ -108,6 +108,7 @@ async def _job(request: AnyRequest, key: int, polled: bool = False) -> Response[
         found=found,
         course=course(row, found.events, tasks, undo, found.is_over),
         poll=poll,
+        polled=polled,
         may_see_results=may_see_results,
         pretty=_pretty,
         ending=row.action == "deprovision",
