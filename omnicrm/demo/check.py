@@ -129,7 +129,7 @@ class Shop:
         answer = self.http.post("/login", data=values)
         if answer.status_code != 303:
             raise Failed(f"the login page answered {answer.status_code}")
-        page = self.http.get("/customers")
+        page = self.http.get("/customers", params={"search": "Ada"})
         if page.status_code != 200 or "Ada Byron" not in page.text:
             raise Failed(f"/customers answered {page.status_code} without Ada Byron")
         body = self.call("POST", "/crm/auth/login", {"email": LOGINS[0][0], "password": PASSWORD})

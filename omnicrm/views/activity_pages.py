@@ -134,11 +134,16 @@ async def customer_log(request: AnyRequest, customer_id: FromPath[int]) -> Respo
     status_code=200,
 )
 async def add_note(request: AnyRequest, customer_id: FromPath[int]) -> Response[Any]:
-    """A note: its first line is the title, all of it the text. It cannot be changed afterwards (CRM-226)."""
+    """A note: its first line is the title, the rest the text. It cannot be changed afterwards (CRM-226)."""
     customer, base = await _customer(request, customer_id), f"/customers/{customer_id}/activity"
     text = (await http.form_body(request)).get("note", "").strip()
-    title = text.splitlines()[0][:255] if text else ""
-    values = {"customer_id": customer_id, "title": title, "description": text if text != title else ""}
+    first, _, rest = text.partition("\n")
+    whole = len(first.strip()) <= 255
+    values = {
+        "customer_id": customer_id,
+        "title": first.strip()[:255],
+        "description": rest.strip() if whole else text,
+    }
     try:
         await http.door(request).act(activities.actions["create"], http.actor(request), Write(None, values))
     except Invalid as error:

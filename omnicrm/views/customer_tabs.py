@@ -280,7 +280,7 @@ INVENTORY = Pages(
     per_page=50,
     empty_text="Items that an order assigns to this customer are listed here.",
     name_of=lambda row: f"{row.item} {row.itemtext1}".strip(),
-    locked=lambda row: True,
+    verbs=frozenset(),
 )
 
 HANDLERS = [
@@ -290,5 +290,5 @@ HANDLERS = [
     *pages_for(TAGS),
     *pages_for(ATTRIBUTES),
     *pages_for(BILLING),
-    *pages_for(INVENTORY, skip=frozenset({"new", "edit", "delete"})),
+    *pages_for(INVENTORY),
 ]

@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "missing": ("Missing items", ("Lost", "Stolen")),
 }
 #: Columns of the texts in a list of one type.
-_TEXT_COLUMNS = 4
+_TEXT_COLUMNS = 3
 
 _MONEY = Section("Cost", ("retail_cost", "wholesale_cost", "sold_date"))
 _ADDRESS = Section(
@@ -94,11 +94,11 @@ def _shape(reading: Reading) -> Shape:
 
 
 def _columns(template: InventoryTemplate | None) -> tuple[Column, ...]:
-    labelled = template.labels[:_TEXT_COLUMNS] if template else [("itemtext1", "Identifiers")]
+    """Of items of one kind the texts under their labels; else the kind and the first texts."""
+    texts = [Column(name, label) for name, label in template.labels[:_TEXT_COLUMNS]] if template else ()
     return (
         Column("inventory_id", "ID", "fit"),
-        Column("item", "Item"),
-        *(Column(name, label) for name, label in labelled),
+        *(texts or (Column("item", "Item"), Column("itemtext1", "Identifiers"))),
         Column("item_state", "State", "fit"),
         Column("item_location", "Location"),
         Column("customer_id", "Customer"),
@@ -156,6 +156,7 @@ ITEMS = Pages(
         *(_MONEY, _ADDRESS, _DEVICE, _NOTES),
     ),
     cells="inventory_cells.html",
+    value="inventory_value.html",
     form_aside="inventory_form_aside.html",
     filters=(
         Filter("item", "Type", "types"),

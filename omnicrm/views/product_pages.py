@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Request, Response, post
 from litestar.params import FromPath
 
+from omnicrm.domain import listtext, money
 from omnicrm.domain.catalogue import actions, queries
 from omnicrm.domain.catalogue.resource import products
 from omnicrm.domain.inventory import queries as inventory
@@ -14,7 +15,7 @@ from omnicrm.views import http
 from omnicrm.views.icons import ICONS
 from omnicrm.views.page import redirect
 from omnicrm.views.resource_forms import YES_NO, Choices
-from omnicrm.views.resource_pages import Column, Filter, Pages, Reading, Section
+from omnicrm.views.resource_pages import Column, Filter, Pages, Reading, Section, Shape
 from omnicrm.views.resource_routes import pages_for
 
 
@@ -24,6 +25,29 @@ def _inventory_names(reading: Reading) -> Choices:
 
 def _types(reading: Reading) -> Choices:
     return [(name, name) for name in queries.service_types(reading.session)]
+
+
+def _names(reading: Reading) -> dict[str, Any]:
+    row, found = reading.row, {"service_types": _types(reading), "icons": ICONS}
+    if row is not None:
+        found["features"] = listtext.features(row.features_list)
+        found["monthly_tax"] = money.tax(row.retail_cost_minor, row.tax_percentage_milli)
+    return found
+
+
+def _shape(reading: Reading) -> Shape:
+    """The form has one feature a line, however they are stored."""
+    row = reading.row
+    texts = {} if row is None else {"features_list": "\n".join(listtext.features(row.features_list))}
+    return Shape(PAGES.sections, texts=texts)
+
+
+def _prepare(values: dict[str, Any]) -> dict[str, Any]:
+    features = str(values.get("features_list", "")).strip()
+    if not features or features.startswith("["):
+        return values
+    lines = [line.strip() for line in features.splitlines() if line.strip()]
+    return {**values, "features_list": listtext.format_list(lines)}
 
 
 PAGES = Pages(
@@ -82,7 +106,10 @@ PAGES = Pages(
         "inventory_items_list": _inventory_names,
     },
     more=lambda reading, rows: {"service_types": _types(reading)},
-    more_of=lambda reading: {"service_types": _types(reading), "icons": ICONS},
+    more_of=_names,
+    shape=_shape,
+    prepare=_prepare,
+    value="product_value.html",
     add_label="Create Product",
     warning=lambda row: "A product that services use is kept; disable it instead.",
     empty_text="A product says what can be ordered, for whom, at what price, and which play provides it.",

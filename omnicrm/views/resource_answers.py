@@ -203,7 +203,8 @@ async def save(request: AnyRequest, pages: Pages, row: Any | None, place: Place)
         values = resource_forms.values(pages.resource, typed, door.settings)
         cmd = Write(None, {**pages.prepare(values), **place.bound})
     else:
-        before = resource_forms.texts(pages.resource, typed, row, door.settings)
+        shape = await _read(request, place, pages.shape_of, typed, row, editing=True)
+        before = resource_forms.texts(pages.resource, typed, row, door.settings) | dict(shape.texts)
         values = resource_forms.values(pages.resource, typed, door.settings, before)
         cmd = Write(_key(pages, row), pages.prepare(values))
     try:
@@ -236,7 +237,13 @@ async def detail_page(request: AnyRequest, pages: Pages) -> Response[str]:
     def read(reading: Reading) -> tuple[Shape, dict[str, Any]]:
         return pages.shape_of(reading), pages.more_of(reading)
 
+    def filled(section: Section) -> bool:
+        items = [pages.resource.by_name[name] for name in section.fields]
+        return any(getattr(row, item.attribute) not in (None, "", "[]") for item in items)
+
     shape, more = await _read(request, place, read, row=row)
+    first, *others = shape.sections
+    sections = shape.sections if pages.tabs else [first, *filter(filled, others)]
     return page(
         request,
         "resource_detail.html",
@@ -245,7 +252,7 @@ async def detail_page(request: AnyRequest, pages: Pages) -> Response[str]:
         row=row,
         key=_key(pages, row),
         fields=pages.resource.by_name,
-        **{**_common(pages, place), "sections": shape.sections, "labels": shape.labels, **more},
+        **{**_common(pages, place), "sections": sections, "labels": shape.labels, **more},
     )
 
 

@@ -106,6 +106,8 @@ class Pages:
     sections: tuple[Section, ...]
     #: A template that draws a row's cells by `column.name`, in place of templates/resource_cells.html.
     cells: str = "resource_cells.html"
+    #: A template that draws a value of the detail page by `name`, in place of templates/resource_value.html.
+    value: str = "resource_value.html"
     #: A template below the fields of the form, and one below the facts of the detail page.
     form_aside: str = ""
     detail_aside: str = ""
@@ -125,6 +127,8 @@ class Pages:
     detail: bool = True
     per_page: int = 10
     add_label: str = ""
+    #: What these pages offer of what the resource can do.
+    verbs: frozenset[str] = frozenset({"create", "update", "delete"})
     delete_label: str = "Delete"
     #: What the confirmation adds about this row.
     warning: Callable[[Any], str] = lambda row: ""
@@ -155,6 +159,10 @@ class Pages:
     @property
     def tabs(self) -> list[str]:
         return list(dict.fromkeys(section.tab for section in self.sections if section.tab))
+
+    @property
+    def offered(self) -> frozenset[str]:
+        return self.resource.verbs & self.verbs
 
     def shape_of(self, reading: Reading) -> Shape:
         return self.shape(reading) if self.shape else Shape(self.sections)

@@ -23,7 +23,7 @@ from omnicrm.views.resource_pages import AnyRequest, Pages
 
 def pages_for(pages: Pages, *, skip: frozenset[str] = frozenset()) -> list[HTTPRouteHandler]:
     """The pages' routes; `skip` names those that have a handler of their own: list, new, detail, edit, delete."""
-    base, single, verbs = pages.path, f"{pages.path}/{{key:int}}", pages.resource.verbs
+    base, single, verbs = pages.path, f"{pages.path}/{{key:int}}", pages.offered
     made: dict[str, list[HTTPRouteHandler]] = {"list": [], "new": [], "detail": [], "edit": [], "delete": []}
     guard = {verb: http.page(pages.may(verb)) for verb in ("view", *verbs)}
 

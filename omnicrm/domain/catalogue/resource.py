@@ -105,7 +105,7 @@ products: Resource[Product] = Resource(
             "features_list",
             Text(65_535, widget="textarea"),
             label="Features",
-            help="One sentence each, or a list",
+            help="One feature a line",
             nullable=False,
             default="",
         ),
