@@ -55,6 +55,7 @@ from omnicrm.views.errors import HANDLERS
 from omnicrm.views.headers import before_send
 from omnicrm.views.http import guard, public
 from omnicrm.views.page import environment
+from omnicrm.views.usage import SharedReads
 from omnicrm.worker import Queue, Workers
 
 #: Larger bodies than any record needs; a sandboxed mail brings its own limit.
@@ -196,6 +197,7 @@ def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool =
             yield
 
     secret = settings.jwt_secret.reveal() if settings.jwt_secret else ""
+    sandbox_handlers, sandbox = _sandboxes(settings)
     app = Litestar(
         route_handlers=[
             *site.HANDLERS,
@@ -209,7 +211,7 @@ def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool =
             *transactions.HANDLERS,
             *provisions.HANDLERS,
             *activity.HANDLERS,
-            *_sandboxes(settings),
+            *sandbox_handlers,
             create_static_files_router("/static", [STATIC], opt=public(), include_in_schema=False),
         ],
         lifespan=[lifespan],
@@ -222,6 +224,8 @@ def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool =
                 "ports": parts.ports,
                 "queue": parts.queue,
                 "jinja": environment(settings),
+                "sandbox": sandbox,
+                "usage_reads": SharedReads(),
                 "is_https": settings.crm.public_url.startswith("https:"),
                 "trusted_proxies": tuple(ip_network(text) for text in settings.server.trusted_proxies),
             }
@@ -256,11 +260,12 @@ def _refuse_unguarded(app: Litestar) -> None:
         raise RuntimeError(f"routes without access rule: {', '.join(open_routes)}")
 
 
-def _sandboxes(settings: Settings) -> list[Any]:
-    if not settings.sandbox.active:
-        return []
-    from omnicrm.integrations.sandbox.routes import sandbox_routes
-    from omnicrm.integrations.sandbox.store import SYSTEMS, SandboxStore
+def _sandboxes(settings: Settings) -> tuple[list[Any], Any]:
+    """The routes of the active sandboxes, and what their page works with; none and None while there is none."""
+    from omnicrm.integrations.sandbox import SYSTEMS, Console, SandboxStore, sandbox_routes
 
-    sandbox = SandboxStore(settings.server.data_dir / "sandbox.db")
-    return sandbox_routes(sandbox, [name for name in SYSTEMS if name in settings.sandbox.systems], public())
+    active = [name for name in SYSTEMS if settings.sandbox.active and name in settings.sandbox.systems]
+    if not active:
+        return [], None
+    store = SandboxStore(settings.server.data_dir / "sandbox.db")
+    return sandbox_routes(store, active, public()), Console(store, active)

@@ -143,7 +143,8 @@
 
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (isPoll(event.detail)) {
-      if (document.hidden) event.preventDefault(); // nobody looks: the next turn after the return asks again
+      // Nobody looks, or at another tab of the page: the next turn after the return asks again.
+      if (document.hidden || event.detail.elt.closest("[hidden] *")) event.preventDefault();
       return;
     }
     event.detail.counted = true;
@@ -183,14 +184,22 @@
     }
   });
 
-  // An opened <details id> stays open when a refresh replaces it.
+  // An opened <details id> stays open when a refresh replaces it, and what had the focus in it or on its button has it.
   let opened = [];
+  let focused = "";
   document.addEventListener("htmx:beforeSwap", (event) => {
-    opened = $$("details[open][id]", event.detail.target).map((element) => element.id);
+    const { target } = event.detail;
+    const active = target.contains(document.activeElement) ? document.activeElement : null;
+    opened = $$("details[open][id]", target).map((element) => element.id);
+    focused = "";
+    if (active?.matches("details[id] > summary")) focused = `#${active.parentElement.id} > summary`;
+    else if (active?.dataset.open) focused = `[data-open="${active.dataset.open}"]`;
   });
   document.addEventListener("htmx:afterSwap", () => {
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+    if (focused) $(focused)?.focus({ preventScroll: true });
     opened = [];
+    focused = "";
   });
 
   htmx.onLoad((element) => {

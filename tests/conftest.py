@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from litestar import Litestar
 from litestar.testing import AsyncTestClient
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
@@ -218,10 +219,21 @@ class Client:
         return await self.request("DELETE", url, **more)
 
 
+#: Registering the routes takes longer than most tests: one application for each set of settings serves them all.
+_APPS: dict[tuple[tuple[str, str], ...], tuple[root.Parts, Litestar]] = {}
+
+
 @pytest.fixture
-async def web(parts: root.Parts) -> AsyncIterator[AsyncTestClient[Any]]:
-    """The application over HTTP without engine socket and workers."""
-    async with AsyncTestClient(root.create_app(parts, with_charging=False, with_workers=False)) as client:
+async def web(parts: root.Parts, extra_settings: dict[str, str]) -> AsyncIterator[AsyncTestClient[Any]]:
+    """The application over HTTP, over this test's own parts, without engine socket and workers."""
+    key = tuple(sorted(extra_settings.items()))
+    if key not in _APPS:
+        own = replace(parts)
+        _APPS[key] = own, root.create_app(own, with_charging=False, with_workers=False)
+    own, app = _APPS[key]
+    vars(own).update(vars(parts))
+    app.state.update({"door": parts.door, "ports": parts.ports, "queue": parts.queue})
+    async with AsyncTestClient(app) as client:
         yield client
 
 

@@ -140,7 +140,7 @@ class Shop:
         return int(found[0]["product_id"])
 
     def free(self, kind: str) -> dict[str, Any]:
-        rows = self.call("GET", "/crm/inventory/", available="true", item=kind, sort="inventory_id", order="asc")[
+        rows = self.call("GET", "/crm/inventory/", available="true", item=kind, sort="inventory_id", order="desc")[
             "data"
         ]
         return dict(rows[0])

@@ -135,3 +135,9 @@ def entries(session: Session, actor: Actor, wanted: Wanted) -> tuple[list[Custom
     query = activities.query(actor).where(*conditions).order_by(CustomerActivity.activity_id.desc())
     found = list(session.scalars(query.limit(wanted.limit + 1)))
     return found[: wanted.limit], len(found) > wanted.limit
+
+
+def of_service(session: Session, actor: Actor, service_id: int, limit: int = 50) -> list[CustomerActivity]:
+    """The newest entries about a service."""
+    query = activities.query(actor).where(CustomerActivity.service_id == service_id)
+    return list(session.scalars(query.order_by(CustomerActivity.activity_id.desc()).limit(limit)))

@@ -53,6 +53,7 @@ PAGES = Pages(
     "Customers",
     "users",
     columns=(
+        Column("tick", "", "fit"),
         Column("customer_id", "ID", "fit"),
         Column("customer_name", "Name"),
         Column("customer_account_type", "Type"),
@@ -99,6 +100,7 @@ PAGES = Pages(
         "search_placeholder": "Name or ID",
         "wider": ("Search all customers", {"customer_status": "all"}),
         "delete_icon": "box-archive",
+        "batch": "customer_batch.html",
     },
 )
 

@@ -22,7 +22,7 @@ from omnicrm.views import http
 from omnicrm.views.customer_place import in_tab, located, location_of
 from omnicrm.views.page import page
 from omnicrm.views.resource_forms import Choices
-from omnicrm.views.resource_pages import AnyRequest, Column, Pages, Reading, Section
+from omnicrm.views.resource_pages import AnyRequest, Column, Pages, Reading, Section, Shape
 from omnicrm.views.resource_routes import pages_for
 
 _OF = "/customers/{customer_id:int}"
@@ -96,7 +96,7 @@ SITES = Pages(
         ),
     ),
     cells="site_cells.html",
-    form_aside="site_location.html",
+    form_head="site_location.html",
     detail_aside="site_share.html",
     more=lambda reading, rows: {"services": services.counts(reading.session, "site_id", [row.site_id for row in rows])},
     place=in_tab("sites", 2),
@@ -207,6 +207,10 @@ def _sites(reading: Reading) -> Choices:
     return [(str(row.site_id), row.site_name or row.address_line_1 or row.plus_code) for row in rows]
 
 
+def _transaction_shape(reading: Reading) -> Shape:
+    return Shape(BILLING.sections, texts={} if reading.row is not None else {"transaction_type": "debit"})
+
+
 BILLING = Pages(
     transactions,
     f"{_OF}/transactions",
@@ -233,6 +237,7 @@ BILLING = Pages(
         "site_id": _sites,
         "product_id": lambda reading: catalogue.choices(reading.session),
     },
+    shape=_transaction_shape,
     more=_totals,
     narrow=_transactions_narrow,
     place=in_tab("transactions", 5),
@@ -278,6 +283,7 @@ INVENTORY = Pages(
     place=in_tab("inventory", 8),
     detail=False,
     per_page=50,
+    rows_called="items",
     empty_text="Items that an order assigns to this customer are listed here.",
     name_of=lambda row: f"{row.item} {row.itemtext1}".strip(),
     verbs=frozenset(),

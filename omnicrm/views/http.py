@@ -19,7 +19,7 @@ from litestar.handlers.base import BaseRouteHandler
 
 from omnicrm.domain.action import Door
 from omnicrm.domain.actor import Actor
-from omnicrm.domain.errors import Invalid, NotAuthenticated, NotPermitted
+from omnicrm.domain.errors import Invalid, NotAuthenticated, NotFound, NotPermitted
 from omnicrm.domain.identity import actions, queries, tokens
 from omnicrm.domain.provisioning.queries import actor_of_job
 from omnicrm.settings import Settings
@@ -27,6 +27,8 @@ from omnicrm.settings import Settings
 COOKIE = "omnicrm_session"
 #: A session's idle limit is pushed on at most this often.
 _TOUCH = timedelta(minutes=1)
+#: What the database's integers hold; the driver fails on a larger one.
+_LARGEST_ID = 2**63 - 1
 
 Way = Literal["page", "json", "download", "public"]
 
@@ -91,6 +93,8 @@ def _inside(address: str, networks: Any) -> bool:
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Resolve the caller and check the route's permission; runs before every handler."""
     access: Access = handler.opt["access"]
+    if any(isinstance(part, int) and part > _LARGEST_ID for part in connection.path_params.values()):
+        raise NotFound("There is nothing at this address.")
     if access.way == "public":
         return
     caller = None

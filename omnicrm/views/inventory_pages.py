@@ -171,6 +171,7 @@ ITEMS = Pages(
     narrow=_narrow,
     add_label="Add Item",
     warning=lambda row: "An item that was in use is better set to Decommissioned.",
+    rows_called="items",
     empty_text="SIM cards, numbers, devices: everything that an order can hand out.",
     name_of=lambda row: f"{row.item} {row.itemtext1}".strip(),
     context={"search_placeholder": "ICCID, number, serial …"},

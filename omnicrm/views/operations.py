@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from omnicrm.views import order_pages, provision_pages
+from omnicrm.views import (
+    catalogue_pages,
+    order_pages,
+    provision_pages,
+    sandbox_pages,
+    service_pages,
+    usage_pages,
+)
 
 HANDLERS = [
+    *catalogue_pages.HANDLERS,
     *order_pages.HANDLERS,
     *provision_pages.HANDLERS,
+    *service_pages.HANDLERS,
+    *usage_pages.HANDLERS,
+    *sandbox_pages.HANDLERS,
 ]

@@ -127,7 +127,7 @@ def control(
     placeholder = ""
     if choices is not None:
         shape = "checks" if kind == "list" else "select"
-        placeholder = "" if item.required or kind == "list" else "–"
+        placeholder = "–" if item.nullable and kind != "list" else ""
     elif isinstance(codec, Choice):
         words = codec.words(settings)
         choices = [(one, word(one)) for one in (*words, *([value] if value and value not in words else []))]

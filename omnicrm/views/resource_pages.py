@@ -108,7 +108,8 @@ class Pages:
     cells: str = "resource_cells.html"
     #: A template that draws a value of the detail page by `name`, in place of templates/resource_value.html.
     value: str = "resource_value.html"
-    #: A template below the fields of the form, and one below the facts of the detail page.
+    #: A template above the fields of the form, one below them, and one below the facts of the detail page.
+    form_head: str = ""
     form_aside: str = ""
     detail_aside: str = ""
     #: A template above the list: totals, switches, notes.
@@ -126,6 +127,8 @@ class Pages:
     place: Callable[[AnyRequest], Awaitable[Place]] | None = None
     detail: bool = True
     per_page: int = 10
+    #: The rows in a sentence; the title where it is empty.
+    rows_called: str = ""
     add_label: str = ""
     #: What these pages offer of what the resource can do.
     verbs: frozenset[str] = frozenset({"create", "update", "delete"})
@@ -151,6 +154,10 @@ class Pages:
     @property
     def noun(self) -> str:
         return self.resource.label.lower()
+
+    @property
+    def plural(self) -> str:
+        return self.rows_called or self.title.lower()
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -18,8 +18,15 @@ async def test_a_row_tells_contact_services_and_tags(browser_as: LogIn, admin: A
     customer_id = await _customer(admin, "Cox Ltd", customer_account_type="Business", contacts=[contact])
     tag = {"customer_id": customer_id, "tag_text": "VIP", "tag_hex_color": "FFD700"}
     await admin.put("/crm/tag/", tag)
-    await admin.put("/crm/tag/", {**tag, "tag_text": "Bygone", "tag_active_date": "2020-01-01 00:00:00",
-                                  "tag_deactivate_date": "2021-01-01 00:00:00"})
+    await admin.put(
+        "/crm/tag/",
+        {
+            **tag,
+            "tag_text": "Bygone",
+            "tag_active_date": "2020-01-01 00:00:00",
+            "tag_deactivate_date": "2021-01-01 00:00:00",
+        },
+    )
     await admin.put("/crm/service/", {"customer_id": customer_id, "service_name": "Line", "service_uuid": "line-1"})
     html = (await (await browser_as("agent")).get("/customers")).text
     shown = text_of(html)
@@ -96,9 +103,13 @@ async def test_the_list_and_the_page_stay_within_their_statements(
     browser_as: LogIn, admin: Any, counted: Any, within_baseline: Any
 ) -> None:
     for number in range(10):
-        customer_id = await _customer(admin, f"C{number}", contacts=[{"contact_firstname": "A", "contact_lastname": "B"}])
+        customer_id = await _customer(
+            admin, f"C{number}", contacts=[{"contact_firstname": "A", "contact_lastname": "B"}]
+        )
         await admin.put("/crm/tag/", {"customer_id": customer_id, "tag_text": "T", "tag_hex_color": "FFD700"})
-        await admin.put("/crm/service/", {"customer_id": customer_id, "service_name": "S", "service_uuid": f"u{number}"})
+        await admin.put(
+            "/crm/service/", {"customer_id": customer_id, "service_name": "S", "service_uuid": f"u{number}"}
+        )
     person = await browser_as("admin")
     with counted() as statements:
         assert (await person.get("/customers")).status_code == 200

@@ -18,8 +18,8 @@ Make = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
-async def world(admin: Client, cast: Any) -> World:
-    return await build_world(admin, cast)
+def world(parts: root.Parts, cast: Any) -> World:
+    return build_world(parts.door, cast.alice_customer, cast.bob_customer)
 
 
 @pytest.fixture

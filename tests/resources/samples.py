@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from omnicrm.domain.action import Door
+from omnicrm.domain.actor import SYSTEM
+from omnicrm.domain.resource import RESOURCES, Write
+
 #: Play names that the product ships.
 PLAYS = ("play_simple_service", "play_local_mobile_sim")
 
@@ -22,21 +26,21 @@ class World:
     services: dict[int, int] = field(default_factory=dict)
 
 
-async def build_world(admin: Any, cast: Any) -> World:
-    world = World(cast.alice_customer, cast.bob_customer)
-    for number in (1, 2):
-        world.templates.append(await _key(admin, "inventory_template", _template(world, 0, 90 + number)))
-        world.products.append(await _key(admin, "product", _product(world, 0, 90 + number)))
-    for owner in (world.alice, world.bob):
-        world.sites[owner] = await _key(admin, "site", _site(world, owner, 90))
-        world.services[owner] = await _key(admin, "service", _service(world, owner, 90))
+def build_world(door: Door, alice: int, bob: int) -> World:
+    """The world, stored through the use cases themselves."""
+
+    def add(name: str, body: dict[str, Any]) -> int:
+        resource = RESOURCES[name]
+        return int(getattr(door.act_now(resource.actions["create"], SYSTEM, Write(None, body)).row, resource.key))
+
+    world = World(alice, bob)
+    for number, play in zip((92, 94), PLAYS, strict=True):
+        world.templates.append(add("inventory_template", _template(world, 0, number)))
+        world.products.append(add("product", _product(world, 0, number) | {"provisioning_play": play}))
+    for owner in (alice, bob):
+        world.sites[owner] = add("site", _site(world, owner, 90))
+        world.services[owner] = add("service", _service(world, owner, 90))
     return world
-
-
-async def _key(admin: Any, name: str, body: dict[str, Any]) -> int:
-    answer = await admin.put(f"/crm/{name}/", body)
-    assert answer.status_code == 200, answer.text
-    return int(answer.json()[f"{name}_id"])
 
 
 def _customer(world: World, owner: int, number: int) -> dict[str, Any]:
@@ -110,7 +114,7 @@ def _inventory(world: World, owner: int, number: int) -> dict[str, Any]:
     return {
         "inventory_template_id": world.templates[number % 2],
         "customer_id": owner,
-        "service_id": None,
+        "service_id": world.services[owner] if number % 2 else None,
         "item_location": ("Warehouse", "Shop")[number % 2],
         "item_state": ("New", "Used")[number % 2],
         "itemtext1": f"SN{number:04}",
@@ -178,7 +182,7 @@ def _transaction(world: World, owner: int, number: int) -> dict[str, Any]:
 def _provision(world: World, owner: int, number: int) -> dict[str, Any]:
     if number % 2:
         return {"service_id": world.services[owner], "action": "deprovision", "customer_id": owner}
-    return {"product_id": world.products[0], "customer_id": owner}
+    return {"product_id": world.products[1], "customer_id": owner}
 
 
 def _activity(world: World, owner: int, number: int) -> dict[str, Any]:

@@ -26,8 +26,7 @@ def create_transaction(ctx: Ctx, cmd: Write) -> Written[CustomerTransaction]:
     with ctx.session.no_autoflush:
         transactions.fill(ctx, row, values, creating=True)
         transactions.stay_in_scope(ctx, row, "create")
-        row.description = row.description or ""
-        row.wholesale_cost_minor = row.wholesale_cost_minor or 0
+        _fill_empty(row)
         _settle_amounts(ctx, row)
     row.entered_at = ctx.now
     if ctx.actor.job is not None:
@@ -35,6 +34,12 @@ def create_transaction(ctx: Ctx, cmd: Write) -> Written[CustomerTransaction]:
     ctx.session.add(row)
     ctx.session.flush()
     return Written(row)
+
+
+def _fill_empty(row: CustomerTransaction) -> None:
+    """What a play sends as null is empty text or nothing."""
+    row.description = row.description or ""
+    row.wholesale_cost_minor = row.wholesale_cost_minor or 0
 
 
 def _settle_amounts(ctx: Ctx, row: CustomerTransaction) -> None:
@@ -65,6 +70,7 @@ def update_transaction(ctx: Ctx, cmd: Write) -> Written[CustomerTransaction]:
     _refuse_settled(row, "changed")
     with ctx.session.no_autoflush:
         ignored = transactions.fill(ctx, row, cmd.values, creating=False)
+        _fill_empty(row)
     row.retail_cost_minor = rules.signed(row.kind, row.retail_cost_minor)
     if row.kind != "debit":
         row.tax_percentage_milli = 0

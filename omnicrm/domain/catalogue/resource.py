@@ -119,8 +119,8 @@ products: Resource[Product] = Resource(
         Field(
             "provisioning_json_vars", JsonObjectText(), label="Play variables", nullable=False, default="", own=False
         ),
-        Field("inventory_items_list", ListText(unique=True), label="Inventory items", default="[]"),
-        Field("relies_on_list", ListText(), label="Relies on", default="[]"),
+        Field("inventory_items_list", ListText(unique=True), label="Inventory items", nullable=False, default="[]"),
+        Field("relies_on_list", ListText(), label="Relies on", nullable=False, default="[]"),
         *stamps(),
     ),
     scope=purchasable,

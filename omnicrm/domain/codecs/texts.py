@@ -80,6 +80,8 @@ class ListText:
     widget: str = "textarea"
 
     def load(self, value: Any, settings: Settings) -> str:
+        if not isinstance(value, str | list):
+            raise ValueError("must be a list such as ['SIM Card', 'Mobile Number'], or text that holds one")
         items = listtext.parse_list(value)
         doubles = sorted({item for item in items if items.count(item) > 1})
         if self.unique and doubles:
@@ -159,8 +161,8 @@ class Words:
     widget: str = "text"
 
     def load(self, value: Any, settings: Settings) -> str:
-        parts = value if isinstance(value, list) else str(value).split(",")
-        if not all(isinstance(part, str) for part in parts):
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             raise ValueError("must be text such as Billing,Technical, or a list of such words")
         spelled = {word.lower(): word for word in self.known}
         words = dict.fromkeys(spelled.get(part.strip().lower(), part.strip()) for part in parts if part.strip())

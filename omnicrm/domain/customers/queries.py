@@ -153,3 +153,15 @@ def first_of(session: Session, actor: Actor, resource: Any, customer_id: int, li
     """The oldest rows of a customer-owned resource, for a summary."""
     query = resource.query(actor).where(resource.model.customer_id == customer_id)
     return list(session.scalars(query.order_by(resource.key_column).limit(limit)))
+
+
+def site_choices(session: Session, customer_id: int) -> list[tuple[str, str]]:
+    """(id, name) of the customer's sites, for selects."""
+    query = select(CustomerSite).where(CustomerSite.customer_id == customer_id).order_by(CustomerSite.site_id)
+    return [(str(row.site_id), row.site_name or row.address_line_1) for row in session.scalars(query)]
+
+
+def by_ids(session: Session, actor: Actor, customer_ids: list[int]) -> list[Customer]:
+    """Those of the customers that the caller may see."""
+    query = customers.query(actor).where(Customer.customer_id.in_(customer_ids))
+    return list(session.scalars(query.order_by(Customer.customer_id)))

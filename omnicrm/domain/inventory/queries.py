@@ -73,3 +73,9 @@ def locations(session: Session, limit: int = 200) -> list[str]:
     """The locations in use, for a filter."""
     query = select(Inventory.item_location).where(Inventory.item_location != "").distinct()
     return list(session.scalars(query.order_by(Inventory.item_location).limit(limit)))
+
+
+def of_service(session: Session, actor: Actor, service_id: int) -> list[Inventory]:
+    """The items of a service, for its page."""
+    query = inventory.query(actor).where(Inventory.service_id == service_id)
+    return list(session.scalars(query.order_by(Inventory.inventory_id).limit(100)))

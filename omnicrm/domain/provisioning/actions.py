@@ -15,6 +15,7 @@ from omnicrm.domain.provisioning.models import Provision, ProvisionEvent, Status
 from omnicrm.domain.provisioning.orders import Order, order, plays_dirs
 from omnicrm.domain.provisioning.resource import provisions
 from omnicrm.domain.services.models import CustomerService
+from omnicrm.domain.services.resource import services
 
 __all__ = ["Ended", "Order", "Started", "cancel", "cancel_service", "end", "order", "plays_dirs", "retry", "start"]
 
@@ -93,4 +94,5 @@ def retry(ctx: Ctx, cmd: Started) -> Provision:
 @action("provision.cancel_service", permission="delete_customer_service")
 def cancel_service(ctx: Ctx, cmd: int) -> Provision:
     """Staff cancel a service: a deprovision job does it; the record stays as history (PC-30, OC-20)."""
+    services.get(ctx.session, ctx.actor, cmd, "delete")  # unknown and a stranger's: not found
     return order.body(ctx, Order({"service_id": cmd, "action": "deprovision"}))

@@ -148,3 +148,13 @@ def matching(term: str) -> list[ColumnElement[bool]]:
     if term.isdecimal() and len(term) < 16:
         found.append(Provision.provision_id == int(term))
     return [or_(*found)]
+
+
+def of_service(session: Session, actor: Actor, service_id: int, limit: int = 50) -> list[Provision]:
+    """The jobs of a service, newest first."""
+    query = select(Provision).where(Provision.service_id == service_id)
+    bound = actor.bound_to("provision")
+    if bound is not None:
+        query = query.where(Provision.customer_id == bound)
+    query = query.options(defer(Provision.variables), defer(Provision.facts), defer(Provision.provisioning_json_vars))
+    return list(session.scalars(query.order_by(Provision.provision_id.desc()).limit(limit)))

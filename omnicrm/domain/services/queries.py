@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from omnicrm.domain.actor import Actor
 from omnicrm.domain.catalogue.models import Product
 from omnicrm.domain.catalogue.rules import Held
+from omnicrm.domain.customers.models import Customer, CustomerSite
 from omnicrm.domain.errors import NotFound
 from omnicrm.domain.services.models import GROUPS, CustomerService
 from omnicrm.domain.services.resource import services
@@ -103,3 +104,57 @@ def choices_of_customer(session: Session, customer_id: int) -> list[tuple[str, s
 def names_of(session: Session, service_ids: set[int]) -> dict[int, str]:
     query = select(CustomerService.service_id, CustomerService.service_name)
     return dict(session.execute(query.where(CustomerService.service_id.in_(service_ids))).all())
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A service with the names around it, for its page."""
+
+    service: CustomerService
+    customer_name: str
+    product: Product | None
+    site_name: str
+
+
+def shown(session: Session, actor: Actor, service_id: int) -> Shown:
+    query = (
+        services.query(actor)
+        .add_columns(Customer.customer_name, Product, CustomerSite.site_name)
+        .join(Customer, Customer.customer_id == CustomerService.customer_id)
+        .outerjoin(Product, Product.product_id == CustomerService.product_id)
+        .outerjoin(CustomerSite, CustomerSite.site_id == CustomerService.site_id)
+        .where(CustomerService.service_id == service_id)
+    )
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"Service {service_id} does not exist.")
+    return Shown(row[0], row[1], row[2], row[3] or "")
+
+
+def in_group(group: str) -> list[ColumnElement[bool]]:
+    """Services whose stored word counts as that documented status (decision 1); all for another word."""
+    word = CustomerService.service_status
+    conditions = {
+        "Active": word.not_in((*INACTIVE, "Suspended")),
+        "Suspended": word == "Suspended",
+        "Inactive": word.in_(INACTIVE),
+    }
+    return [conditions[group]] if group in conditions else []
+
+
+def matching(term: str) -> list[ColumnElement[bool]]:
+    """Services by number, name, UUID or customer's name."""
+    term = term.strip()
+    if not term:
+        return []
+    named = select(Customer.customer_id).where(Customer.customer_name_key.contains(term.lower(), autoescape=True))
+    columns = (CustomerService.service_name, CustomerService.service_uuid)
+    found = [CustomerService.customer_id.in_(named), *(column.icontains(term, autoescape=True) for column in columns)]
+    if term.isdecimal() and len(term) < 16:
+        found.append(CustomerService.service_id == int(term))
+    return [or_(*found)]
+
+
+def types(session: Session) -> list[str]:
+    """The service types in use, for a filter."""
+    return list(session.scalars(select(CustomerService.service_type).distinct().order_by(CustomerService.service_type)))
