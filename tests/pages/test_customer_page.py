@@ -51,7 +51,7 @@ async def test_the_overview_tells_what_is_due_and_what_runs(browser_as: LogIn, a
     )
     await admin.patch(f"/crm/customer/customer_id/{cast.alice_customer}", {"customer_notes": "Rings twice"})
     shown = text_of((await (await browser_as("admin")).get(f"/customers/{cast.alice_customer}")).text)
-    assert re.search(r"Balance due \D?90\.00", shown), shown
+    assert re.search(r"Balance due \D*90\.00", shown), shown
     assert "Line one" in shown
     assert "Rings twice" in shown
 

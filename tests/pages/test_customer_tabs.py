@@ -184,12 +184,12 @@ async def test_totals_follow_debits_credits_and_voids(browser_as: LogIn, cast: A
     await person.post(f"{base}/new", transaction_type="debit", title="Mistake", retail_cost="7")
     shown = text_of((await person.get(base)).text)
     assert re.search(
-        r"Balance due \D?92\.00 Uninvoiced \D?92\.00 Charges \D?117\.00 Credits and payments \D?25\.00", shown
+        r"Balance due \D*92\.00 Uninvoiced \D*92\.00 Charges \D*117\.00 Credits and payments \D*25\.00", shown
     )
     key = _first_row((await person.get(base)).text, "transactions")  # the newest stands first
     assert (await person.post(f"{base}/{key}/delete")).status_code == 303
     html = (await person.get(base)).text
-    assert re.search(r"Balance due \D?85\.00", text_of(html))
+    assert re.search(r"Balance due \D*85\.00", text_of(html))
     assert "Mistake" not in text_of(html)
     assert "Mistake" in text_of((await person.get(f"{base}?void=true")).text)
     assert (await person.post(f"{base}/{key}/delete", htmx=True)).status_code == 409

@@ -11,7 +11,7 @@ from omnicrm.domain.billing.models import CustomerTransaction
 from omnicrm.domain.billing.resource import transactions
 from omnicrm.domain.catalogue.models import Product
 from omnicrm.domain.customers.models import CustomerAttribute
-from omnicrm.domain.errors import Conflict, Invalid
+from omnicrm.domain.errors import Conflict, Invalid, NotPermitted
 from omnicrm.domain.resource import Write, Written
 from omnicrm.domain.services.models import CustomerService
 
@@ -83,10 +83,24 @@ def update_transaction(ctx: Ctx, cmd: Write) -> Written[CustomerTransaction]:
 def void_transaction(ctx: Ctx, cmd: Write) -> Written[CustomerTransaction]:
     """DELETE voids: the row is kept, and left out of lists, invoices and totals (BILL-060..065)."""
     row = ctx.load(CustomerTransaction, cmd.key, *transactions.scope(ctx.actor, transactions, "delete"))
+    if ctx.actor.job is not None and row.provision_id != ctx.actor.job.provision_id:
+        raise NotPermitted("A job voids its own charges only.")
     _refuse_settled(row, "voided")
     row.void = True
     ctx.called(row, "void")
     return Written(row)
+
+
+def void_charges_of(ctx: Ctx, provision_id: int) -> None:
+    """What a failed job had booked is owed by nobody, also when its play died before it could say so."""
+    query = select(CustomerTransaction).where(
+        CustomerTransaction.provision_id == provision_id,
+        CustomerTransaction.invoice_id.is_(None),
+        CustomerTransaction.void.is_(False),
+    )
+    for row in ctx.session.scalars(query.with_for_update()):
+        row.void = True
+        ctx.called(row, "void")
 
 
 def _refuse_settled(row: CustomerTransaction, verb: str) -> None:

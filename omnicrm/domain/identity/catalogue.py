@@ -140,6 +140,7 @@ JOB_PERMISSIONS = frozenset(
         "view_product",
         "view_customer_transaction",
         "create_customer_transaction",
+        "delete_customer_transaction",
         "create_customer_activity",
         "view_provision",
         "create_provision",

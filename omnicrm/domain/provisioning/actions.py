@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from omnicrm.domain.action import Ctx, action
+from omnicrm.domain.billing.actions import void_charges_of
 from omnicrm.domain.errors import Conflict
 from omnicrm.domain.inventory import actions as stock
 from omnicrm.domain.jobs import Job
@@ -63,6 +64,8 @@ def end(ctx: Ctx, cmd: Ended) -> None:
         ctx.later("provision.clean", row.provision_id, unique_key=f"provision.clean:{row.provision_id}")
     else:
         stock.release(ctx, row.provision_id)
+        if not cmd.succeeded:
+            void_charges_of(ctx, row.provision_id)
     ctx.called(row, "succeeded" if cmd.succeeded else "failed")
 
 
