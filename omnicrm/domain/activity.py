@@ -141,7 +141,8 @@ def write(session: Session) -> None:
     """Store what was collected; called by the door once the action's last flush is done."""
     actor = session.info["actor"]
     for entry in session.info.pop("activity", {}).values():
-        if entry.action == "update" and not entry.changes:
+        changes = {name: pair for name, pair in entry.changes.items() if pair[0] != pair[1]}
+        if entry.action == "update" and not changes:
             continue
         audit: Audit = entry.row.__audit__
         word = session.info.get("activity_verbs", {}).get(id(entry.row), entry.action)
@@ -156,7 +157,7 @@ def write(session: Session) -> None:
                 service_id=audit.service(entry.row),
                 action=word,
                 title=f"{audit.name(entry.row)} {_PAST.get(word, word)}"[:255],
-                changes=entry.changes,
+                changes=changes,
                 ip_address=actor.ip_address,
                 batch_id=session.info.get("batch_id"),
                 created=session.info["now"],
@@ -170,8 +171,8 @@ _PAST = {"create": "created", "update": "changed", "delete": "deleted", "archive
 
 @event.listens_for(Session, "do_orm_execute")
 def _refuse_bulk(state: Any) -> None:
-    """A bulk UPDATE or DELETE bypasses the history; only an action that says so may use one, and logs a summary."""
-    if not (state.is_update or state.is_delete) or state.session.info.get("bulk"):
+    """A statement that writes bypasses the history; only an action that says so may use one, and logs a summary."""
+    if not (state.is_insert or state.is_update or state.is_delete) or state.session.info.get("bulk"):
         return
     mapper = state.bind_mapper
     if mapper is not None and mapper.class_.__audit__ is not None:

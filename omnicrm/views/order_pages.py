@@ -100,7 +100,9 @@ async def add_service(request: AnyRequest, customer_id: FromPath[int]) -> Respon
     if plan.refusal:
         return await _products(request, customer_id, given, plan.refusal)
     step = _next_step(plan, given)
-    return _show(request, plan, step, given, _not_chosen(plan, given) if step == "items" else {})
+    # A search among the items, or the way back to them, is no answer yet.
+    sent = step == "items" and given.get("step") != "items"
+    return _show(request, plan, step, given, _not_chosen(plan, given) if sent else {})
 
 
 async def _products(

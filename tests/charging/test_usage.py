@@ -253,3 +253,9 @@ def test_the_type_of_a_service_decides_which_cards_it_has(
     service_type: str, dongle: bool, kinds: tuple[str, ...]
 ) -> None:
     assert visible_kinds(service_type, dongle) == kinds
+
+
+def test_an_unlimited_allowance_stays_unlimited_after_some_of_it_was_used() -> None:
+    used = bucket("VOICE_Unlimited", 999_999_000 * 10**9, Uuid="u1")
+    card = cards({"*voice": [used]}, {"u1": 999_999_999 * 10**9})["VOICE"]
+    assert (card.amount, card.unlimited, card.percent) == ("Unlimited", True, None)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from litestar.testing import AsyncTestClient
 from sqlalchemy import event
 
 from omnicrm import app as root
@@ -22,7 +22,7 @@ BASELINE = Path(__file__).parent / "query_counts.json"
 class Browser:
     """One logged-in person. `get` and `post` answer httpx responses; `htmx=True` asks for a part of a page."""
 
-    def __init__(self, http: AsyncTestClient[Any]) -> None:
+    def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
 
     async def get(self, path: str, *, htmx: bool = False, on: str = "") -> Any:
@@ -34,7 +34,7 @@ class Browser:
 
     def _headers(self, htmx: bool, on: str) -> dict[str, str]:
         """`on` is the page that htmx was used on."""
-        return {"HX-Request": "true", "HX-Current-URL": f"http://testserver{on}"} if htmx else {}
+        return {"HX-Request": "true", "HX-Current-URL": str(self.http.base_url.join(on))} if htmx else {}
 
     async def log_in(self, name: str) -> None:
         await self.http.get("/login")
@@ -46,22 +46,21 @@ LogIn = Callable[[str], Awaitable[Browser]]
 
 
 @pytest.fixture
-async def browser_as(parts: root.Parts) -> AsyncIterator[LogIn]:
+async def browser_as(web: httpx.AsyncClient) -> AsyncIterator[LogIn]:
     """`await browser_as("agent")`: a Browser of its own, so that several people can act in one test."""
-    app = root.create_app(parts, with_charging=False, with_workers=False)
-    clients: list[AsyncTestClient[Any]] = []
+    clients: list[httpx.AsyncClient] = []
 
     async def enter(name: str) -> Browser:
-        client = AsyncTestClient(app)
-        await client.__aenter__()
+        # The cookies are the person's own; the way into the application is the test's one.
+        client = httpx.AsyncClient(transport=web._transport, base_url=web.base_url)
         clients.append(client)
         browser = Browser(client)
         await browser.log_in(name)
         return browser
 
     yield enter
-    for client in reversed(clients):
-        await client.__aexit__(None, None, None)
+    for client in clients:
+        await client.aclose()
 
 
 class Statements:

@@ -87,6 +87,12 @@ async def test_pages_hold_ten_rows_and_none_twice(browser_as: LogIn, admin: Any)
     assert len({row for page in seen for row in page}) == 25
 
 
+async def test_a_page_beyond_the_last_one_does_not_claim_an_empty_list(browser_as: LogIn) -> None:
+    html = (await (await browser_as("agent")).get("/customers?page=9")).text
+    assert "No customers yet" not in html
+    assert "Clear search" in html
+
+
 async def test_a_bad_filter_in_the_address_is_named(browser_as: LogIn) -> None:
     answer = await (await browser_as("agent")).get("/customers?per_page=100000")
     assert answer.status_code == 400

@@ -58,7 +58,9 @@ class Reading:
         amount = value if self.monetary_unit == "major" else value.scaleb(-self.minor_digits)
         return amount.quantize(Decimal(1).scaleb(-self.minor_digits), ROUND_HALF_UP)
 
-    def unlimited(self, kind: str, value: Decimal) -> bool:
+    def unlimited(self, kind: str, value: Decimal, size: Decimal | None = None) -> bool:
+        """Whether the allowance counts as unlimited: by its `size` where that is known, since usage lowers `value`."""
+        value = max(value, size) if size is not None else value
         match kind:
             case "DATA" | "DATA_DONGLE":
                 return value >= self.unlimited_from * 1024**2
@@ -86,9 +88,9 @@ class Reading:
         amount = self.major(value)
         return f"{'-' if amount < 0 else ''}{self.currency_symbol}{abs(amount):,.{self.minor_digits}f}"
 
-    def description(self, kind: str, value: Decimal) -> str:
+    def description(self, kind: str, value: Decimal, size: Decimal | None = None) -> str:
         """`custom_Description_String` of a bucket."""
-        unlimited = self.unlimited(kind, value)
+        unlimited = self.unlimited(kind, value, size)
         match kind:
             case "DATA" | "DATA_DONGLE":
                 return "Unlimited data" if unlimited else f"{data_text(value)} remaining"

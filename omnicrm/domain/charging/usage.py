@@ -86,7 +86,7 @@ def bucket_object(
         "DestinationIDs": destination_list(bucket.get("DestinationIDs")),
         "custom_Name_hr": bucket_name(kind, str(bucket.get("ID") or "")),
         "custom_Expiration": NO_EXPIRY if expires_at is None else when_text(expires_at, now, reading.zone),
-        "custom_Description_String": reading.description(kind, value),
+        "custom_Description_String": reading.description(kind, value, None if granted is None else decimal_of(granted)),
         "custom_Granted": granted,
     }
     if kind == "MONETARY":

@@ -92,7 +92,7 @@ def _card(kind: str, buckets: list[dict[str, Any]], reading: Reading, now: datet
     ordered = sorted(buckets, key=lambda bucket: -float(bucket.get("Weight") or 0))
     live = [bucket for bucket in ordered if _counts(bucket, now)]
     remaining = sum((decimal_of(bucket.get("Value")) for bucket in live), Decimal(0))
-    unlimited = any(reading.unlimited(kind, decimal_of(bucket.get("Value"))) for bucket in live)
+    unlimited = any(reading.unlimited(kind, decimal_of(bucket.get("Value")), _total(bucket)) for bucket in live)
     totals = [_total(bucket) for bucket in live]
     known = [total for total in totals if total is not None]
     total = sum(known, Decimal(0)) if known and len(known) == len(totals) and not unlimited else None
@@ -148,7 +148,7 @@ def _card_expiry(live: list[dict[str, Any]], now: datetime) -> str:
 
 def _line(kind: str, bucket: dict[str, Any], reading: Reading, now: datetime) -> BucketLine:
     value = decimal_of(bucket.get("Value"))
-    unlimited = reading.unlimited(kind, value)
+    unlimited = reading.unlimited(kind, value, _total(bucket))
     total = None if unlimited else _total(bucket)
     expires_at = parse_moment(bucket.get("ExpirationDate"))
     expired = expires_at is not None and expires_at <= now
