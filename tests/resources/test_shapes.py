@@ -42,3 +42,19 @@ async def test_lists_of_a_customer_are_bare_arrays_and_inventory_is_an_object(ad
     assert (await admin.get(f"/crm/inventory/customer_id/{cast.alice_customer}")).json() == {"data": []}
     assert isinstance((await admin.get("/crm/customer/")).json(), list)
     assert list((await admin.get("/crm/customers")).json()) == ["data"]
+
+
+async def test_what_belongs_to_an_archived_customer_is_read_only_until_its_restoration(admin: Any, cast: Any) -> None:
+    customer = cast.bob_customer
+    tag = {"customer_id": customer, "tag_text": "VIP", "tag_hex_color": "FFD700"}
+    kept = (await admin.put("/crm/tag/", tag)).json()["tag_id"]
+    assert (await admin.delete(f"/crm/customer/{customer}")).json() == {"result": "success"}
+    for answer in (
+        await admin.put("/crm/tag/", tag),
+        await admin.patch(f"/crm/tag/{kept}", {"tag_text": "x"}),
+        await admin.delete(f"/crm/tag/{kept}"),
+        await admin.patch(f"/crm/customer/{customer}", {"customer_name": "x"}),
+    ):
+        assert answer.status_code == 409, answer.text
+    assert (await admin.patch(f"/crm/customer/{customer}", {"customer_status": "Open"})).status_code == 200
+    assert (await admin.delete(f"/crm/tag/{kept}")).status_code == 200

@@ -97,7 +97,10 @@ def _refuse_blocked(ctx: Ctx, row: Customer) -> None:
         found.update(ask(ctx.session, row.customer_id))
     blockers = {name: count for name, count in found.items() if count}
     if blockers:
-        named = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in blockers.items())
+        named = ", ".join(
+            f"{count} {(name if count > 1 else name.removesuffix('s')).replace('_', ' ')}"
+            for name, count in blockers.items()
+        )
         raise Conflict(f"The customer cannot be archived: it has {named}.", blockers=found)
 
 
