@@ -227,8 +227,8 @@ _APPS: dict[tuple[tuple[str, str], ...], tuple[root.Parts, Litestar]] = {}
 
 
 @pytest.fixture
-async def web(parts: root.Parts, extra_settings: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
-    """The application over HTTP, over this test's own parts, without engine socket and workers."""
+def application(parts: root.Parts, extra_settings: dict[str, str]) -> Litestar:
+    """The application over this test's own parts, without engine socket and workers."""
     key = tuple(sorted(extra_settings.items()))
     if key not in _APPS:
         own = replace(parts)
@@ -236,9 +236,16 @@ async def web(parts: root.Parts, extra_settings: dict[str, str]) -> AsyncIterato
     own, app = _APPS[key]
     vars(own).update(vars(parts))
     app.state.update({"door": parts.door, "ports": parts.ports, "queue": parts.queue})
-    # Straight into the application, in this loop; its lifespan would add engine, workers and the seeded catalogue,
-    # which the prepared database holds.
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL) as client:
+    return app
+
+
+@pytest.fixture
+async def web(parts: root.Parts, application: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    """The application over HTTP, called straight in this loop.
+
+    Its lifespan would add engine, workers and the seeded catalogue, which the prepared database holds.
+    """
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url=BASE_URL) as client:
         yield client
     await parts.db.aclose()
 

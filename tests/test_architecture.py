@@ -1,4 +1,4 @@
-"""What the architecture promises, checked: import direction, permissions, guards, audit, migrations, sizes of modules."""
+"""What the architecture promises, checked: imports, permissions, guards, audit, migrations, sizes of modules."""
 
 from __future__ import annotations
 
@@ -117,11 +117,6 @@ def test_every_job_kind_has_a_lane_and_an_answer_that_exists() -> None:
 
 
 # ---- routes
-
-
-@pytest.fixture
-def application(parts: root.Parts) -> Litestar:
-    return root.create_app(parts, with_charging=False, with_workers=False)
 
 
 def _handlers(app: Litestar) -> Iterator[tuple[str, Any]]:

@@ -55,7 +55,7 @@ def run(sets: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="omnicrm-check-") as folder:
         log = Path(folder) / "demo.log"
         try:
-            with _demo(Path(folder), log, sets, timeline) as shop:
+            with running_demo(Path(folder), log, sets, timeline) as shop:
                 _main_job(shop, timeline)
         except (Failed, httpx.HTTPError) as error:
             print(f"demo --check failed: {error}", file=sys.stderr)
@@ -72,7 +72,7 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _demo(folder: Path, log: Path, sets: list[str], timeline: Timeline) -> Iterator[Shop]:
+def running_demo(folder: Path, log: Path, sets: list[str], timeline: Timeline) -> Iterator[Shop]:
     port, ocs_port = _free_port(), _free_port()
     command = [sys.executable, "-m", "omnicrm", "demo", "--data", str(folder / "data")]
     command += ["--port", str(port), "--ocs-port", str(ocs_port), *(part for text in sets for part in ("--set", text))]

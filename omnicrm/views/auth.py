@@ -40,8 +40,8 @@ def landing(actor: Actor) -> str:
 
 
 def _safe_next(target: str) -> str:
-    """Only a path of our own: `//host` and `https://…` would leave."""
-    fine = target.startswith("/") and not target.startswith(("//", "/\\")) and "\\" not in target and "\n" not in target
+    """Only a path of our own: `//host` and `https://…` would leave; browsers drop tabs and line breaks."""
+    fine = target.startswith("/") and not target.startswith("//") and "\\" not in target and target.isprintable()
     return target if fine else ""
 
 

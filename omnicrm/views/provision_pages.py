@@ -26,6 +26,7 @@ from omnicrm.views.resource_routes import pages_for
 AnyRequest = Request[Any, Any, Any]
 #: A job that young is asked for five times a second, so that its steps are seen turning green.
 _YOUNG = timedelta(seconds=10)
+_AT_ONCE = timedelta(seconds=3)
 #: htmx ends the polling of an element that gets this status.
 _STOP_POLLING = 286
 
@@ -94,7 +95,8 @@ async def _job(request: AnyRequest, key: int, polled: bool = False) -> Response[
     found = await door.read(read)
     row = found.provision
     tasks, undo = known_tasks(row.provision_id, row.provisioning_play, actions.plays_dirs(door.settings))
-    poll = "200ms" if door.clock() - row.created < _YOUNG else f"{door.settings.ui.provision_poll_seconds}s"
+    age = door.clock() - row.created
+    poll = "200ms" if age < _YOUNG else f"{door.settings.ui.provision_poll_seconds}s"
     stopped = polled and found.is_over
     return page(
         request,
@@ -109,6 +111,8 @@ async def _job(request: AnyRequest, key: int, polled: bool = False) -> Response[
         course=course(row, found.events, tasks, undo, found.is_over),
         poll=poll,
         polled=polled,
+        # A free worker takes a job at once: nothing is worth saying before that.
+        waits=found.queue_state == "queued" and bool(found.waiting_before or age > _AT_ONCE),
         may_see_results=may_see_results,
         pretty=_pretty,
         ending=row.action == "deprovision",

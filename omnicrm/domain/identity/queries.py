@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, column, or_, select, table, true
 from sqlalchemy.orm import Session
 
 from omnicrm.domain.actor import Actor
 from omnicrm.domain.identity.catalogue import PERMISSIONS
 from omnicrm.domain.identity.models import Permission, Role, User, UserSession, role_permissions, user_roles
+
+_customer = table("customer", column("customer_id"), column("customer_enabled"))
+
+
+def _welcome() -> tuple[ColumnElement[bool], ...]:
+    """Who may be here: live users, and none of a customer that is disabled (CRM-025)."""
+    enabled = select(_customer.c.customer_id).where(_customer.c.customer_enabled == true())
+    return User.deleted.is_(False), or_(User.customer_id.is_(None), User.customer_id.in_(enabled))
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ def find_login(session: Session, identifier: str) -> Login | None:
     """The live user of that e-mail address or username, compared without case (AUTH-016)."""
     key = identifier.strip().lower()
     query = select(User.id, User.password_hash, User.locked_until).where(
-        or_(User.email_key == key, User.username_key == key), User.deleted.is_(False)
+        or_(User.email_key == key, User.username_key == key), *_welcome()
     )
     row = session.execute(query).first()
     return None if row is None else Login(*row)
@@ -34,7 +42,7 @@ def find_login(session: Session, identifier: str) -> Login | None:
 
 def actor_of_user(session: Session, user_id: int, ip_address: str | None = None) -> Actor | None:
     user = session.execute(
-        select(User.username, User.email, User.customer_id).where(User.id == user_id, User.deleted.is_(False))
+        select(User.username, User.email, User.customer_id).where(User.id == user_id, *_welcome())
     ).first()
     return None if user is None else _actor(session, user_id, user.username, user.email, user.customer_id, ip_address)
 
@@ -45,7 +53,7 @@ def actor_of_session(
     row = session.execute(
         select(UserSession, User.username, User.email, User.customer_id)
         .join(User, User.id == UserSession.user_id)
-        .where(UserSession.token_hash == token_hash, UserSession.expires_at > now, User.deleted.is_(False))
+        .where(UserSession.token_hash == token_hash, UserSession.expires_at > now, *_welcome())
     ).first()
     if row is None:
         return None
