@@ -13,6 +13,7 @@ from sqlalchemy import JSON, BigInteger, DateTime, Engine, MetaData, create_engi
 from sqlalchemy import String as SqlString
 from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -144,6 +145,16 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
+#: MySQL's dead lock and lock time-out: the transaction was rolled back whole and may simply be run again.
+_GAVE_WAY = (1205, 1213)
+_TRIES = 4
+
+
+def _gave_way(error: OperationalError) -> bool:
+    arguments: list[Any] = list(getattr(error.orig, "args", ()))
+    return bool(arguments) and arguments[0] in _GAVE_WAY
+
+
 class Database:
     """One database, reachable from async handlers (`aread`, `awrite`) and from threads (`read`, `write`).
 
@@ -158,6 +169,7 @@ class Database:
         if not self.is_sqlite:
             options["isolation_level"] = "READ COMMITTED"
         options["pool_size"] = pool_size
+        options["hide_parameters"] = True  # values of a statement must not reach a log with its error
         self.engine: Engine = create_engine(sync_url, **options)
         self.async_engine: AsyncEngine = create_async_engine(async_url, **options)
         if self.is_sqlite:
@@ -172,10 +184,16 @@ class Database:
             return function(session)
 
     def write(self, function: Callable[[Session], T]) -> T:
-        with self._writing(), Session(self._immediate, expire_on_commit=False) as session:
-            result = function(session)
-            session.commit()
-            return result
+        for attempt in range(_TRIES):
+            try:
+                with self._writing(), Session(self._immediate, expire_on_commit=False) as session:
+                    result = function(session)
+                    session.commit()
+                    return result
+            except OperationalError as error:
+                if attempt == _TRIES - 1 or not _gave_way(error):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     async def aread(self, function: Callable[[Session], T]) -> T:
         async with AsyncSession(self.async_engine, expire_on_commit=False) as session:
@@ -185,10 +203,16 @@ class Database:
         if self.is_sqlite:
             await self._await_turn()
         try:
-            async with AsyncSession(self._async_immediate, expire_on_commit=False) as session:
-                result = await session.run_sync(function)
-                await session.commit()
-                return result
+            for attempt in range(_TRIES):
+                try:
+                    async with AsyncSession(self._async_immediate, expire_on_commit=False) as session:
+                        result = await session.run_sync(function)
+                        await session.commit()
+                        return result
+                except OperationalError as error:
+                    if attempt == _TRIES - 1 or not _gave_way(error):
+                        raise
+            raise AssertionError("the last attempt returns or raises")
         finally:
             if self.is_sqlite:
                 self._writer.release()

@@ -14,6 +14,7 @@ from huey import RedisHuey, SqliteHuey
 from huey.consumer import Consumer
 
 from omnicrm.domain import jobs
+from omnicrm.domain.errors import DomainError
 from omnicrm.domain.jobs import HEARTBEAT, KINDS, Held, Job, Runtime
 
 log = logging.getLogger("omnicrm.worker")
@@ -28,6 +29,13 @@ class _Embedded(Consumer):
         pass
 
 
+def _redis(url: str) -> Any:
+    """Connections that give up: an unreachable server must not hold a use case up that has committed already."""
+    from redis import ConnectionPool  # only where the queue is there
+
+    return ConnectionPool.from_url(url, socket_timeout=10, socket_connect_timeout=3)
+
+
 class Queue:
     """The sending half: `announce` tells the workers which jobs wait. Every process may have one."""
 
@@ -37,7 +45,7 @@ class Queue:
         self.runner: Workers | None = None
         for lane in LANES:
             if settings.jobs.backend == "redis":
-                huey: Any = RedisHuey(f"omnicrm-{lane}", url=str(settings.cache.url), results=False)
+                huey: Any = RedisHuey(f"omnicrm-{lane}", connection_pool=_redis(str(settings.cache.url)), results=False)
             else:
                 path = str(settings.server.data_dir / "queue.db")
                 huey = SqliteHuey(f"omnicrm-{lane}", filename=path, results=False)
@@ -133,9 +141,13 @@ class Workers:
         error = None
         try:
             KINDS[row.kind].run(self.runtime, held)
-        except Exception as failure:
-            log.warning("job %s (%s) failed: %s", job_id, row.kind, failure, exc_info=True)
-            error = f"{type(failure).__name__}: {failure}"
+        except DomainError as failure:
+            log.warning("job %s (%s): %s", job_id, row.kind, failure.message)
+            error = failure.message
+        except Exception:
+            # What an exception of a library says may hold values of the job: it goes to the log alone.
+            log.exception("job %s (%s) failed", job_id, row.kind)
+            error = "An internal error stopped the job; the log has the details."
         finally:
             with self._lock:
                 self._held.pop(job_id, None)

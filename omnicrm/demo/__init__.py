@@ -18,7 +18,6 @@ def overrides(port: int, ocs_port: int) -> dict[str, str]:
         "server.port": str(port),
         "ocs.listen": f"127.0.0.1:{ocs_port}",
         "sandbox.enabled": "true",
-        "crm.mode": "development",
         "regional.currency_code": "GBP",
     }
 
@@ -35,7 +34,7 @@ def run(settings: Settings) -> int:
     begun = time.perf_counter()
     serving.configure_logs(settings)
     parts = app.build(app.prepare(settings))
-    first = fill.records(parts.door)
+    first = fill.records(parts.door) or fill.lacks_services(parts.door)
     live = threading.Event()
 
     def ready(parts: app.Parts) -> None:

@@ -43,7 +43,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 _TERMS = (
-    "Prices include VAT where it applies.\nFair use: no resale, no SIM boxes.\n"
+    "VAT is added where it applies.\nFair use: no resale, no SIM boxes.\n"
     "Unused allowances end with the period. You can cancel at the end of each period."
 )
 

@@ -45,6 +45,12 @@ def records(door: Door) -> bool:
     return True
 
 
+def lacks_services(door: Door) -> bool:
+    """True after a first start that ended before the services were made."""
+    query = service_resource.query(SYSTEM).limit(1)
+    return door.read_now(lambda session: session.scalars(query).first()) is None
+
+
 def _add(door: Door, resource: Resource[Any], **values: Any) -> Any:
     return door.act_now(resource.actions["create"], SYSTEM, Write(None, values)).row
 

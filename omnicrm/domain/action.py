@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,7 +128,9 @@ class Door:
         ctx, run = self._prepare(action, actor, cmd)
         with _reachable():
             result = await self.db.awrite(run)
-        self.wake(ctx[0].jobs)
+        if ctx[0].jobs:
+            # The queue may be a Redis that takes its time; other callers must not wait for it.
+            await asyncio.to_thread(self.wake, ctx[0].jobs)
         return result
 
     def act_now(self, action: Action[Cmd, Result], actor: Actor, cmd: Cmd) -> Result:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, or_, select, sql, true
 from sqlalchemy.orm import Session
 
 from omnicrm.domain.action import Ctx
@@ -14,7 +14,7 @@ from omnicrm.domain.activity import CustomerActivity
 from omnicrm.domain.actor import Actor
 from omnicrm.domain.codecs import Moment, Reference, Text, Whole
 from omnicrm.domain.errors import Invalid
-from omnicrm.domain.resource import Field, Resource, Write, Written
+from omnicrm.domain.resource import Field, Resource, Write, Written, customer_owned
 
 
 class _Changes:
@@ -29,6 +29,21 @@ class _Changes:
         return dict(value or {})
 
 
+_service = sql.table("customer_service", sql.column("service_id"), sql.column("service_visible_to_customer"))
+#: Entries that staff write for each other.
+_AMONG_STAFF = ("note", "audit", "security")
+
+
+def _readable(actor: Actor, resource: Resource[Any], verb: str) -> list[ColumnElement[bool]]:
+    """A portal user reads what happened to his customer, but not staff's notes or the services kept from him."""
+    found = customer_owned(actor, resource, verb)
+    if actor.is_customer:
+        shown = select(_service.c.service_id).where(_service.c.service_visible_to_customer == true())
+        entry = CustomerActivity
+        found += [entry.action.not_in(_AMONG_STAFF), or_(entry.service_id.is_(None), entry.service_id.in_(shown))]
+    return found
+
+
 def _set_by_us(name: str, codec: Any, **more: Any) -> Field:
     return Field(name, codec, on_create=False, on_update=False, **more)
 
@@ -41,9 +56,9 @@ activities: Resource[CustomerActivity] = Resource(
     fields=(
         _set_by_us("activity_id", Whole(), label="ID"),
         Field("customer_id", Reference(table="customer", absent_is_404=True), label="Customer"),
-        _set_by_us("user_id", Whole()),
-        _set_by_us("user_name", Text(150), label="User"),
-        _set_by_us("impersonating_user_id", Whole()),
+        _set_by_us("user_id", Whole(), own=False),
+        _set_by_us("user_name", Text(150), label="User", own=False),
+        _set_by_us("impersonating_user_id", Whole(), own=False),
         _set_by_us("entity_type", Text(40), label="Record"),
         _set_by_us("entity_id", Whole()),
         Field("service_id", Reference(table="customer_service"), label="Service"),
@@ -55,6 +70,7 @@ activities: Resource[CustomerActivity] = Resource(
         _set_by_us("batch_id", Text(36), own=False),
         _set_by_us("created", Moment()),
     ),
+    scope=_readable,
     verbs=frozenset({"create"}),
     search=("title", "description", "user_name"),
     filters=("customer_id", "service_id", "user_id", "entity_type", "entity_id", "action"),

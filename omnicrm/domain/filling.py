@@ -26,7 +26,7 @@ def fill(
 ) -> tuple[str, ...]:
     """Put the values on the row after checking every one; answers the names that were not applied.
 
-    `preset` names what the caller puts on the row himresource.
+    `preset` names what the caller puts on the row itself.
     """
     errors: dict[str, str] = {}
     ignored: list[str] = []
@@ -77,6 +77,7 @@ def _set(ctx: Ctx, row: Any, item: Field, value: Any, errors: dict[str, str]) ->
 def _check_references(resource: Resource[Any], ctx: Ctx, row: Any, changed: set[str]) -> None:
     """A referenced row exists and belongs to the same customer; a stranger's row does not exist for the caller."""
     owner = getattr(row, "customer_id", None)
+    bound = ctx.actor.job.customer_id if ctx.actor.job is not None else ctx.actor.customer_id
     for item in resource.fields:
         target = getattr(row, item.attribute) if isinstance(item.codec, Reference) and item.name in changed else None
         if target is None:
@@ -87,7 +88,7 @@ def _check_references(resource: Resource[Any], ctx: Ctx, row: Any, changed: set[
         with ctx.session.no_autoflush:
             found = ctx.session.execute(select(*columns).where(next(iter(table.primary_key)) == target)).first()
         what = item.codec.table.rpartition("customer_")[2].replace("_", " ").lower()  # type: ignore[attr-defined]
-        if found is None:
+        if found is None or (owned and bound is not None and found[0] not in (None, bound)):
             text = f"{what} {target} does not exist"
             if item.name == "customer_id" and item.codec.absent_is_404:  # type: ignore[attr-defined]
                 raise NotFound(text.capitalize() + ".", errors={item.name: text})

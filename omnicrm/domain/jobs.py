@@ -6,10 +6,13 @@ every claim. A heartbeat keeps the lease; a job whose heartbeat stopped is lost,
 
 from __future__ import annotations
 
+import os
+import platform
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Index, select, update
@@ -26,8 +29,18 @@ LEASE = timedelta(seconds=20)
 #: A queued job that nobody took for so long was lost between commit and queue: it is announced again.
 UNHEARD = timedelta(seconds=3)
 
-#: This process's life: a running job with another boot id was claimed by somebody else.
-BOOT_ID = uuid.uuid4().hex
+
+def _life(pid: int | str) -> str:
+    """When a process of this machine began, in the kernel's ticks; empty for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+#: This process's life: machine, process id and start time. A job whose claimer is of this machine and gone is lost at
+#: once, without waiting for its lease.
+BOOT_ID = f"{platform.node()[:40]}:{os.getpid()}:{_life('self') or uuid.uuid4().hex[:12]}"
 
 P = TypeVar("P")
 
@@ -46,7 +59,7 @@ class Job(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int] = mapped_column(default=1)
     lease: Mapped[int] = mapped_column(default=0)
-    boot_id: Mapped[str | None] = mapped_column(String(32))
+    boot_id: Mapped[str | None] = mapped_column(String(80))
     heartbeat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     run_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: One job for one key, however often it is asked for (a period, a mail, a provision).
@@ -187,14 +200,32 @@ def _answer_for(session: Session, row: Job, now: datetime) -> None:
 
 def has_lost(session: Session, now: datetime) -> bool:
     """Whether a write is worth it: the sweep looks every few seconds."""
-    query = select(Job.job_id).where(Job.state == "running", Job.heartbeat_at < now - LEASE).limit(1)
-    return session.scalar(query) is not None
+    return bool(_lost_ids(session, now))
+
+
+def _lost_ids(session: Session, now: datetime) -> list[int]:
+    running = session.execute(select(Job.job_id, Job.heartbeat_at, Job.boot_id).where(Job.state == "running"))
+    return [
+        row.job_id
+        for row in running
+        if row.heartbeat_at is None or row.heartbeat_at < now - LEASE or _is_gone(row.boot_id or "")
+    ]
+
+
+def _is_gone(boot_id: str) -> bool:
+    """Whether a claimer is surely dead: a process of this machine that ended."""
+    machine, _, rest = boot_id.partition(":")
+    pid, _, life = rest.partition(":")
+    here = machine == platform.node()[:40] and pid.isdecimal() and Path("/proc/self/stat").exists()
+    return here and _life(pid) != life and boot_id != BOOT_ID
 
 
 def settle_lost(session: Session, now: datetime) -> None:
     """Running jobs without a heartbeat: put back while they have attempts left, else failed and answered for."""
     rows = session.scalars(
-        select(Job).where(Job.state == "running", Job.heartbeat_at < now - LEASE).with_for_update(skip_locked=True)
+        select(Job)
+        .where(Job.job_id.in_(_lost_ids(session, now)), Job.state == "running")
+        .with_for_update(skip_locked=True)
     ).all()
     for row in rows:
         row.lease += 1  # whoever held the old number is refused from now on

@@ -6,12 +6,12 @@ that overrides the generic one. Never a flag for one entity.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, asc, desc, func, or_, select
+from sqlalchemy import ColumnElement, Select, asc, desc, false, func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from omnicrm.domain import filling
@@ -79,10 +79,10 @@ class Written(Generic[Row]):
 
 @dataclass(frozen=True)
 class ListQuery:
-    """What a list is asked for. `per_page` None is the whole list, where its chapter shows it whole."""
+    """What a list is asked for."""
 
     page: int = 1
-    per_page: int | None = 10
+    per_page: int = 10
     sort: str = ""
     descending: bool = False
     search: str = ""
@@ -130,11 +130,11 @@ class Resource(Generic[Row]):
     check_delete: Callable[[Ctx, Row], None] | None = None
     #: More keys of a single answer (a customer's contacts, an item's named texts).
     extend: Callable[[Session, Row, Actor], dict[str, Any]] | None = None
+    #: Puts MASKED on loaded rows in the place of what this caller must not read (the keys of a SIM card).
+    veil: Callable[[Session, Sequence[Row], Actor], None] | None = None
     #: Shape of `/crm/{name}/customer_id/{id}`: "array", "data", or "" for no such route; and of `/crm/{name}/`.
     by_customer: str = ""
     list_shape: str = "data"
-    #: True where the chapter shows the list whole: without `per_page` all rows are answered.
-    whole: bool = False
 
     def __post_init__(self) -> None:
         if RESOURCES.setdefault(self.name, self) is not self:
@@ -179,7 +179,15 @@ class Resource(Generic[Row]):
         row = session.scalars(self.query(actor, verb).where(self.key_column == key)).one_or_none()
         if row is None:
             raise NotFound(f"{self.label} {key} does not exist.")
+        if verb == "view":
+            self.readable(session, actor, [row])
         return row
+
+    def readable(self, session: Session, actor: Actor, rows: list[Row]) -> list[Row]:
+        """The loaded rows as this caller may read them; they are for showing then, not for changing."""
+        if self.veil is not None:
+            self.veil(session, rows, actor)
+        return rows
 
     def one(self, session: Session, actor: Actor, settings: Settings, key: int) -> dict[str, Any]:
         """The single answer, with what `extend` adds; a derived key never replaces a real one (CRM-172)."""
@@ -190,29 +198,35 @@ class Resource(Generic[Row]):
         return {**self.extend(session, row, actor), **shown} if self.extend else shown
 
     def page(self, session: Session, actor: Actor, settings: Settings, wanted: ListQuery, *where: Any) -> Page[Row]:
-        query = self._narrowed(self.query(actor).where(*where), wanted, settings).options(*self._long_texts())
-        if wanted.per_page is None:
-            rows = list(session.scalars(self._sorted(query, wanted)))
-            return Page(rows, 1, max(1, len(rows)), len(rows))
+        query = self._narrowed(self.query(actor).where(*where), wanted, settings, actor).options(*self.long_texts())
+        ordered = self._sorted(query, wanted, actor)
         total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
-        offset = (wanted.page - 1) * wanted.per_page
-        rows = list(session.scalars(self._sorted(query, wanted).limit(wanted.per_page).offset(offset)))
-        return Page(rows, wanted.page, wanted.per_page, total)
+        found = session.scalars(ordered.limit(wanted.per_page).offset((wanted.page - 1) * wanted.per_page))
+        return Page(self.readable(session, actor, list(found)), wanted.page, wanted.per_page, total)
 
     def batch(self, session: Session, actor: Actor, settings: Settings, wanted: ListQuery, *where: Any) -> list[Row]:
         """`per_page` rows in key order without counting: for lists that are streamed whole."""
-        query = self._narrowed(self.query(actor).where(*where), wanted, settings).options(*self._long_texts())
-        return list(session.scalars(query.order_by(self.key_column).limit(wanted.per_page)))
+        query = self._narrowed(self.query(actor).where(*where), wanted, settings, actor).options(*self.long_texts())
+        rows = session.scalars(query.order_by(self.key_column).limit(wanted.per_page))
+        return self.readable(session, actor, list(rows))
 
-    def _long_texts(self) -> list[Any]:
+    def long_texts(self) -> list[Any]:
+        """Query options that leave out what no list shows."""
         return [defer(getattr(self.model, item.attribute)) for item in self.fields if not item.listed]
 
     def dump(self, row: Row, settings: Settings, actor: Actor, listed: bool = False) -> dict[str, Any]:
         return {
             item.name: self._shown(item, row, settings, actor)
             for item in self.fields
-            if (item.own or not actor.is_customer) and (item.listed or not listed)
+            if self._shows(item, actor) and (item.listed or not listed)
         }
+
+    def _shows(self, item: Field, actor: Actor) -> bool:
+        return item.own or not actor.is_customer
+
+    def _known(self, names: tuple[str, ...], actor: Actor) -> tuple[str, ...]:
+        """Those of the fields that the caller may see: filtering or sorting by a hidden one would tell it."""
+        return tuple(name for name in names if self._shows(self.by_name[name], actor))
 
     def _shown(self, item: Field, row: Row, settings: Settings, actor: Actor) -> Any:
         value = getattr(row, item.attribute)
@@ -220,10 +234,11 @@ class Resource(Generic[Row]):
             return MASKED
         return item.codec.dump(value, settings)
 
-    def _narrowed(self, query: Select[Any], wanted: ListQuery, settings: Settings) -> Select[Any]:
+    def _narrowed(self, query: Select[Any], wanted: ListQuery, settings: Settings, actor: Actor) -> Select[Any]:
+        known = self._known(self.filters, actor)
         for name, values in wanted.filters.items():
-            if name not in self.filters:
-                raise Invalid({"filters": f"{name!r} is not a filter; known: {', '.join(self.filters) or 'none'}"})
+            if name not in known:
+                raise Invalid({"filters": f"{name!r} is not a filter; known: {', '.join(known) or 'none'}"})
             column = getattr(self.model, self.by_name[name].attribute)
             wants_null = None in values
             try:
@@ -234,19 +249,20 @@ class Resource(Generic[Row]):
             query = query.where(or_(*matches, *([column.is_(None)] if wants_null else [])))
         term = wanted.search.strip()
         if term:
-            query = query.where(or_(*self._matches(term)))
+            query = query.where(or_(false(), *self._matches(term, actor)))
         return query
 
-    def _matches(self, term: str) -> list[ColumnElement[bool]]:
-        columns = [getattr(self.model, self.by_name[name].attribute) for name in self.search]
+    def _matches(self, term: str, actor: Actor) -> list[ColumnElement[bool]]:
+        columns = [getattr(self.model, self.by_name[name].attribute) for name in self._known(self.search, actor)]
         found: list[ColumnElement[bool]] = [column.icontains(term, autoescape=True) for column in columns]
         if term.isdecimal() and len(term) < 16:
             found.append(self.key_column == int(term))
         return found
 
-    def _sorted(self, query: Select[Any], wanted: ListQuery) -> Select[Any]:
-        if wanted.sort and wanted.sort not in (*self.sort, self.key):
-            raise Invalid({"sort": f"{wanted.sort!r} is not sortable; known: {', '.join((self.key, *self.sort))}"})
+    def _sorted(self, query: Select[Any], wanted: ListQuery, actor: Actor) -> Select[Any]:
+        known = (self.key, *self._known(self.sort, actor))
+        if wanted.sort and wanted.sort not in known:
+            raise Invalid({"sort": f"{wanted.sort!r} is not sortable; known: {', '.join(known)}"})
         way = desc if (wanted.descending if wanted.sort else self.newest_first) else asc
         if wanted.sort and wanted.sort != self.key:
             column = getattr(self.model, f"{wanted.sort}_key", None)

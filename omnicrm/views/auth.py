@@ -20,7 +20,7 @@ WRONG = "Invalid email or password"
 
 async def check_password(door: Door, caller: Actor, identifier: str, password: str) -> int | None:
     """The user's id, or None; unknown, wrong and locked are one answer and cost the same time (AUTH-013)."""
-    login = await door.read(queries.find_login, identifier)
+    login = await door.read(queries.find_login, door.settings, identifier)
     stored = login.password_hash if login is not None else None
     matches = await asyncio.to_thread(passwords.verify_password, stored, password)
     if login is None:
@@ -74,7 +74,7 @@ async def login(request: Request[Any, Any, Any]) -> Response[Any]:
     await door.act(
         actions.open_session, caller, actions.OpenSession(user_id, token, remember, agent, caller.ip_address)
     )
-    actor = await door.read(queries.actor_of_user, user_id)
+    actor = await door.read(queries.actor_of_user, door.settings, user_id)
     answer = redirect(wanted or landing(actor or caller))
     answer.set_cookie(
         http.COOKIE,
@@ -129,7 +129,7 @@ async def api_refresh(request: Request[Any, Any, Any]) -> dict[str, Any]:
 
 
 async def _tokens(door: Door, user_id: int, refresh: str) -> dict[str, Any]:
-    actor = await door.read(queries.actor_of_user, user_id)
+    actor = await door.read(queries.actor_of_user, door.settings, user_id)
     if actor is None:
         raise NotAuthenticated(WRONG)
     minutes = door.settings.auth.access_token_minutes

@@ -10,10 +10,12 @@ from typing import Any
 
 from litestar import Request, Response, post
 
+from omnicrm.domain.codecs import Reference
 from omnicrm.domain.customers import queries
 from omnicrm.domain.customers.resource import customers, tags
 from omnicrm.domain.errors import DomainError, Invalid
 from omnicrm.domain.resource import Write
+from omnicrm.settings import Settings
 from omnicrm.views import http
 from omnicrm.views.page import page
 
@@ -27,6 +29,7 @@ ACTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "set_status": ("Status changed", "update_customer", ("customer_status",)),
     "add_tag": ("Tag added", "create_customer_tag", ("tag_text", "tag_hex_color")),
 }
+_ID = Reference(table="customer")
 _ANY = tuple(sorted({permission for _, permission, _ in ACTIONS.values()}))
 
 
@@ -41,10 +44,10 @@ class Outcome:
         return {"customer_id": self.customer_id, "result": result, "message": self.message}
 
 
-def _ids(sent: Iterable[Any]) -> list[int]:
+def _ids(sent: Iterable[Any], settings: Settings) -> list[int]:
     try:
-        ids = list(dict.fromkeys(int(one) for one in sent))
-    except (TypeError, ValueError):
+        ids = list(dict.fromkeys(_ID.load(one, settings) for one in sent))
+    except ValueError:
         raise Invalid({"customer_ids": "must be a list of customer ids"}) from None
     if not 0 < len(ids) <= MAX_CUSTOMERS:
         raise Invalid({"customer_ids": f"must name between 1 and {MAX_CUSTOMERS} customers"})
@@ -56,7 +59,8 @@ async def run(request: AnyRequest, sent_ids: Iterable[Any], name: str, given: Ma
     if name not in ACTIONS:
         raise Invalid({"action": f"must be one of {', '.join(ACTIONS)}"})
     done, permission, needed = ACTIONS[name]
-    ids, actor, door = _ids(sent_ids), http.actor(request), http.door(request)
+    actor, door = http.actor(request), http.door(request)
+    ids = _ids(sent_ids, door.settings)
     actor.require(permission)
     missing = {field: "is required" for field in needed if not str(given.get(field) or "").strip()}
     if missing:
@@ -104,8 +108,8 @@ async def batch(request: AnyRequest) -> Response[str]:
 @post("/customers/export", opt=http.page("view_customer"), include_in_schema=False, status_code=200)
 async def export(request: AnyRequest) -> Response[str]:
     """The chosen customers as CSV, with the JSON route's fields as columns."""
-    ids = _ids((await http.form_body(request)).get("customer_ids", "").split(","))
     door, actor = http.door(request), http.actor(request)
+    ids = _ids((await http.form_body(request)).get("customer_ids", "").split(","), door.settings)
     rows = await door.read(queries.by_ids, actor, ids)
     out = io.StringIO()
     writer = csv.writer(out)

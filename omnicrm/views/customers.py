@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from litestar import Request, Response, get, put
@@ -11,7 +12,7 @@ from omnicrm.domain.customers import actions, queries
 from omnicrm.domain.customers.resource import attributes, contacts, customers, sites, tags
 from omnicrm.domain.errors import Invalid
 from omnicrm.views import http
-from omnicrm.views.resources import paged, reading, routes_for, whole_list
+from omnicrm.views.resources import paged, reading, refuse_steering, routes_for, whole_list
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -51,6 +52,7 @@ async def search(request: AnyRequest) -> list[dict[str, Any]]:
 @get("/crm/tag/customer_id/{customer_id:int}", opt=http.json(*reading(tags)), summary="A customer's tags")
 async def tag_list(request: AnyRequest, customer_id: FromPath[int]) -> list[dict[str, Any]]:
     """A bare array, each with `active`; `?active=true` leaves only those shown now (CRM-128)."""
+    refuse_steering(request)
     door, actor = http.door(request), http.actor(request)
     now, wanted = door.clock(), request.query_params.get("active", "")
     rows = await door.read(queries.tags_of, actor, customer_id)
@@ -76,13 +78,26 @@ async def site_list(request: AnyRequest) -> Any:
     given = request.query_params
     if "radius" not in given:
         return await paged(request, sites)
-    try:
-        latitude, longitude, radius = (float(given[name]) for name in ("latitude", "longitude", "radius"))
-    except (KeyError, ValueError):
-        raise Invalid({"radius": "latitude, longitude and radius (km) must all be numbers"}) from None
+    refuse_steering(request)
     door, actor = http.door(request), http.actor(request)
+    latitude, longitude, radius = (_degrees(request, name, high) for name, high in _CIRCLE.items())
     found = await door.read(queries.sites_near, actor, latitude, longitude, radius)
     return {"data": [sites.dump(row, door.settings, actor) | {"distance": round(km, 3)} for row, km in found]}
+
+
+#: The keys of a circle and what bounds them: degrees, and kilometres up to half round the Earth.
+_CIRCLE = {"latitude": 90, "longitude": 180, "radius": 20_038}
+
+
+def _degrees(request: AnyRequest, name: str, high: int) -> float:
+    low = 0 if name == "radius" else -high
+    try:
+        number = float(request.query_params.get(name, ""))
+    except ValueError:
+        number = math.nan
+    if not low <= number <= high:
+        raise Invalid({name: f"must be a number between {low} and {high}"})
+    return number
 
 
 HANDLERS = [

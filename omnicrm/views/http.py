@@ -129,7 +129,7 @@ async def _by_token(connection: ASGIConnection[Any, Any, Any, Any], token: str) 
     if claims.get("type") == "job":
         found = await here.read(actor_of_job, int(claims["job_id"]), int(claims["lease"]))
     elif claims.get("type") == "access":
-        found = await here.read(queries.actor_of_user, int(claims["sub"]), client_ip(connection))
+        found = await here.read(queries.actor_of_user, here.settings, int(claims["sub"]), client_ip(connection))
     if found is None:
         raise NotAuthenticated("The token is not valid any more.")
     return found
@@ -175,7 +175,9 @@ async def _by_cookie(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor | 
         return None
     here = door(connection)
     now = here.clock()
-    found = await here.read(queries.actor_of_session, tokens.token_hash(token), now, client_ip(connection))
+    found = await here.read(
+        queries.actor_of_session, here.settings, tokens.token_hash(token), now, client_ip(connection)
+    )
     if found is None:
         return None
     caller, session = found

@@ -45,4 +45,11 @@ async def cancel(request: AnyRequest, key: FromPath[int]) -> dict[str, Any]:
     return {"result": "success", "provision_id": row.provision_id}
 
 
-HANDLERS = [order, retry, cancel, *routes_for(provisions)]
+@post("/crm/provision/provision_id/{key:int}/clean", opt=http.json("update_provision"), status_code=200)
+async def clean(request: AnyRequest, key: FromPath[int]) -> dict[str, Any]:
+    """Try the clean-up of a failed job once more (PROV-168)."""
+    row = await http.door(request).act(actions.clean_again, http.actor(request), actions.Started(key))
+    return {"result": "success", "provision_id": row.provision_id}
+
+
+HANDLERS = [order, retry, cancel, clean, *routes_for(provisions)]

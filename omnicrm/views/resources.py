@@ -23,7 +23,7 @@ _BATCH = 500
 DONE = {"result": "success"}
 
 
-def list_query(request: Request[Any, Any, Any], resource: Resource[Any], whole: bool = False) -> ListQuery:
+def list_query(request: Request[Any, Any, Any], resource: Resource[Any]) -> ListQuery:
     """`page`, `per_page`, `sort`, `order`, `search`, `filters` (JSON) and the resource's filters as plain keys."""
     given = request.query_params
     filters: dict[str, list[Any]] = {}
@@ -38,12 +38,11 @@ def list_query(request: Request[Any, Any, Any], resource: Resource[Any], whole: 
     order = given.get("order", "").lower()
     if order not in ("", "asc", "desc"):
         raise Invalid({"order": "must be asc or desc"})
+    sort = given.get("sort", "") or (resource.key if order else "")
     return ListQuery(
         page=_number(given.get("page"), "page", 1, 1_000_000),
-        per_page=None
-        if whole and not given.get("per_page")
-        else _number(given.get("per_page"), "per_page", 10, MAX_PER_PAGE),
-        sort=given.get("sort", ""),
+        per_page=_number(given.get("per_page"), "per_page", 10, MAX_PER_PAGE),
+        sort=sort,
         descending=order == "desc",
         search=given.get("search", "")[:200],
         filters=filters,
@@ -53,7 +52,7 @@ def list_query(request: Request[Any, Any, Any], resource: Resource[Any], whole: 
 def _number(text: str | None, name: str, default: int, high: int) -> int:
     if not text:
         return default
-    if not text.isdecimal() or not 1 <= int(text) <= high:
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= high:
         raise Invalid({name: f"must be a whole number between 1 and {high}"})
     return int(text)
 
@@ -74,6 +73,14 @@ async def paged(request: Request[Any, Any, Any], resource: Resource[Any], *where
     page = await door.read(resource.page, actor, door.settings, wanted, *where)
     rows = [resource.dump(row, door.settings, actor, listed=True) for row in page.rows]
     return {"data": rows, "pagination": pagination(page)}
+
+
+def refuse_steering(request: Request[Any, Any, Any]) -> None:
+    """A list that is answered whole has one order and no pages; a key that cannot act is refused (decision 4)."""
+    text = "cannot be asked of this list: it is answered whole, in the order of its ids"
+    refused = {name: text for name in ("sort", "order", "page", "per_page") if request.query_params.get(name)}
+    if refused:
+        raise Invalid(refused)
 
 
 async def stream_rows(
@@ -111,7 +118,8 @@ async def whole_list(
     """A list as its chapter prints it: "array" is bare, "data" an object; with `per_page` an object with pages."""
     if shape == "data" and request.query_params.get("per_page"):
         return Response(await paged(request, resource, *where))
-    wanted = list_query(request, resource, whole=True)
+    refuse_steering(request)
+    wanted = list_query(request, resource)
     before, after = (b"[", b"]") if shape == "array" else (b'{"data":[', b"]}")
     return await stream_rows(request, resource, wanted, before, after, *where)
 

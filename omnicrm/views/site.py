@@ -39,7 +39,7 @@ async def health(request: AnyRequest) -> Response[Any]:
         ocs = "ok"
     except (EngineError, EngineUnavailable, TimeoutError):
         ocs = "unreachable"
-    queue = "ok" if request.app.state.queue.is_up() else "unreachable"
+    queue = "ok" if await asyncio.to_thread(request.app.state.queue.is_up) else "unreachable"
     body = {
         "status": "ok" if database == queue == "ok" else "degraded",
         "version": __version__,

@@ -102,7 +102,10 @@ async def test_another_customer_s_records_do_not_exist_for_a_job(scene: Scene, c
         ("/crm/transaction", {"customer_id": bob, "title": "Fee", "retail_cost": 1}),
         ("/crm/activity", {"customer_id": bob, "title": "Note"}),
     ):
-        assert (await job.put(path, body)).status_code == 404, path
+        unknown = await job.put(path, body | {"customer_id": 987654})
+        answer = await job.put(path, body)
+        assert answer.status_code == unknown.status_code and answer.status_code in (400, 404), path
+        assert answer.json()["message"] == unknown.json()["message"].replace("987654", str(bob))
     assert (await job.patch(f"/crm/service/{scene.bob_service}", {"service_status": "Inactive"})).status_code == 404
     assert (await job.delete(f"/crm/service/{scene.bob_service}")).status_code == 404
 

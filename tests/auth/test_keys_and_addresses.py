@@ -1,4 +1,4 @@
-"""Callers that the configuration admits: API keys with their roles and addresses, and trusted addresses (decision 8)."""
+"""Callers that the configuration admits: API keys with roles and addresses, and trusted addresses (decision 8)."""
 
 from __future__ import annotations
 

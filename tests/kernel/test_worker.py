@@ -14,6 +14,7 @@ from sqlalchemy import select
 from omnicrm import app as root
 from omnicrm.domain import jobs
 from omnicrm.domain.actor import SYSTEM
+from omnicrm.domain.errors import Unavailable
 from omnicrm.domain.jobs import Job
 from omnicrm.worker import Queue, Workers
 from tests.conftest import _load, need
@@ -74,11 +75,14 @@ def test_a_job_starts_soon_after_it_was_asked_for(parts: root.Parts, kind: Any, 
 def test_a_job_that_fails_waits_for_its_next_attempt_and_says_why(
     parts: root.Parts, kind: Any, ask: Any, workers: Workers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(runtime: Any, held: Any) -> None:
-        raise ValueError("no luck")
+    def refuse(runtime: Any, held: Any) -> None:
+        raise Unavailable("no luck")
 
-    kind("greet", fail, max_attempts=2)
-    kind("once", fail, max_attempts=1)
+    def crash(runtime: Any, held: Any) -> None:
+        raise ValueError("a secret in a library's text")
+
+    kind("greet", refuse, max_attempts=2)
+    kind("once", crash, max_attempts=1)
     ask("greet")
     ask("once")
     wait_for(lambda: states(parts, "once") == ["failed"])
@@ -86,8 +90,11 @@ def test_a_job_that_fails_waits_for_its_next_attempt_and_says_why(
     row = wait_for(
         lambda: parts.door.read_now(lambda session: session.execute(query.where(Job.error.is_not(None))).first())
     )
-    assert tuple(row) == ("queued", "ValueError: no luck", 1)
+    assert tuple(row) == ("queued", "no luck", 1)
     assert "no luck" in caplog.text
+    query = select(Job.error).where(Job.kind == "once")
+    error = parts.door.read_now(lambda session: session.scalars(query).one())
+    assert "secret" not in error and "internal error" in error
 
 
 def test_long_plays_do_not_hold_short_jobs_up(parts: root.Parts, kind: Any, ask: Any, workers: Workers) -> None:

@@ -17,7 +17,7 @@ async def test_archiving_two_reports_the_blocked_one(browser_as: LogIn, admin: A
     ids = f"{cast.alice_customer},{cast.bob_customer}"
     answer = await person.post("/customers/batch", customer_ids=ids, action="archive")
     shown = text_of(answer.text)
-    assert "Alice Adams Refused The customer cannot be archived: it has 1 active services" in shown
+    assert "Alice Adams Refused The customer cannot be archived: it has 1 active service" in shown
     assert "Bob Brown Done" in shown
     assert (await admin.get(f"/crm/customer/customer_id/{cast.bob_customer}")).json()["customer_status"] == "Archived"
 

@@ -73,7 +73,7 @@ async def test_archiving_names_what_stands_against_it(browser_as: LogIn, admin: 
     person = await browser_as("admin")
     answer = await person.post(f"{home}/archive")
     assert answer.headers["location"] == home
-    assert "1 active services" in (await person.get(home)).text
+    assert "1 active service" in (await person.get(home)).text
     assert "Restore" not in (await person.get(home)).text
 
 

@@ -177,7 +177,7 @@ async def test_null_clears_what_may_be_empty(name: str, admin: Any, make: Any) -
     resource = RESOURCES[name]
     row = await make(name, 1)
     path = f"/crm/{name}/{row[resource.key]}"
-    for field in resource.fields:
+    for field in reversed(resource.fields):  # an item is taken from its service before it leaves the customer
         if not (field.nullable and field.on_update) or field.required:
             continue
         answer = await admin.patch(path, {field.name: None})

@@ -95,8 +95,11 @@ async def test_a_stranger_s_record_does_not_exist_for_a_portal_user(
         assert (await mighty_alice.delete(f"/crm/{name}/{theirs[key]}")).status_code == 404
     if name in CREATED and "customer_id" in resource.by_name and name != "customer" and sample.owned:
         body = sample.create(world, world.bob, 4) | {"service_id": None}
-        made = await mighty_alice.put(f"/crm/{name}", {k: v for k, v in body.items() if k in resource.by_name})
-        assert made.status_code == 404, made.text
+        body = {key: value for key, value in body.items() if key in resource.by_name}
+        made = await mighty_alice.put(f"/crm/{name}", body)
+        unknown = await mighty_alice.put(f"/crm/{name}", body | {"customer_id": 987654})
+        assert made.status_code == unknown.status_code and made.status_code in (400, 404), made.text
+        assert made.json()["message"] == unknown.json()["message"].replace("987654", str(world.bob))
     after = await stored(admin)
     assert after == before
 

@@ -71,6 +71,8 @@ def update_transaction(ctx: Ctx, cmd: Write) -> Written[CustomerTransaction]:
     with ctx.session.no_autoflush:
         ignored = transactions.fill(ctx, row, cmd.values, creating=False)
         _fill_empty(row)
+    if row.kind == "debit" and row.retail_cost_minor < 0:
+        raise Invalid({"retail_cost": "must not be negative: the transaction is a debit; book a credit instead"})
     row.retail_cost_minor = rules.signed(row.kind, row.retail_cost_minor)
     if row.kind != "debit":
         row.tax_percentage_milli = 0

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from omnicrm.domain.billing.models import CustomerTransaction
+
+
+def not_void() -> ColumnElement[bool]:
+    """The condition of lists that do not ask for void transactions (BILL-062)."""
+    return CustomerTransaction.void.is_(False)
 
 
 def archive_blockers(session: Session, customer_id: int) -> dict[str, int]:

@@ -10,9 +10,10 @@ from sqlalchemy import select
 
 from omnicrm.domain.action import Ctx, action
 from omnicrm.domain.customers import ports
-from omnicrm.domain.customers.models import Customer, CustomerAttribute
-from omnicrm.domain.customers.resource import attributes, contacts, customers, sites
+from omnicrm.domain.customers.models import Customer, CustomerAttribute, CustomerContact
+from omnicrm.domain.customers.resource import attributes, contacts, customers, refuse_archived, sites
 from omnicrm.domain.errors import Conflict, Invalid
+from omnicrm.domain.identity.actions import end_portal_access
 from omnicrm.domain.resource import Resource, Write, Written
 
 
@@ -102,6 +103,17 @@ def _refuse_blocked(ctx: Ctx, row: Customer) -> None:
             for name, count in blockers.items()
         )
         raise Conflict(f"The customer cannot be archived: it has {named}.", blockers=found)
+
+
+@contacts.verb("delete")
+def delete_contact(ctx: Ctx, cmd: Write) -> Written[CustomerContact]:
+    """The contact, and with it what its portal user may do (CRM-087)."""
+    row = ctx.load(CustomerContact, cmd.key, *contacts.scope(ctx.actor, contacts, "delete"), name=contacts.label)
+    refuse_archived(ctx, row)
+    end_portal_access(ctx, row.contact_id)
+    ctx.session.delete(row)
+    ctx.session.flush()
+    return Written(row)
 
 
 @attributes.verb("create")

@@ -51,7 +51,7 @@ def _check_customer(ctx: Ctx, row: Customer, changed: frozenset[str]) -> None:
         raise Invalid({"contract_end_date": "must not lie before contract_start_date"})
 
 
-def _refuse_archived(ctx: Ctx, row: Any) -> None:
+def refuse_archived(ctx: Ctx, row: Any) -> None:
     """What belongs to an archived customer is read-only until its restoration (CRM-071)."""
     with ctx.session.no_autoflush:
         owner = ctx.session.get(Customer, row.customer_id) if row.customer_id else None
@@ -93,13 +93,12 @@ customers: Resource[Customer] = Resource(
     sort=("customer_name", "customer_account_type", "customer_status", "customer_payment_type", "created"),
     check=_check_customer,
     extend=_with_contacts,
-    whole=True,
 )
 
 
 def _check_contact(ctx: Ctx, row: CustomerContact, changed: frozenset[str]) -> None:
     """A name or an address to reach somebody by, and one Primary contact a customer (CRM-078, CRM-081)."""
-    _refuse_archived(ctx, row)
+    refuse_archived(ctx, row)
     if not (row.contact_firstname or row.contact_lastname or row.contact_email):
         raise Invalid({"contact_firstname": "give a first name, a last name or an e-mail address"})
     query = select(CustomerContact).where(CustomerContact.customer_id == row.customer_id)
@@ -150,14 +149,13 @@ contacts: Resource[CustomerContact] = Resource(
     sort=("contact_lastname", "contact_email"),
     newest_first=False,
     check=_check_contact,
-    check_delete=_refuse_archived,
     by_customer="array",
 )
 
 
 def _check_site(ctx: Ctx, row: CustomerSite, changed: frozenset[str]) -> None:
     """A site is somewhere: coordinates, country and Plus Code (CRM-101, CRM-102)."""
-    _refuse_archived(ctx, row)
+    refuse_archived(ctx, row)
     row.country = row.country or ctx.settings.regional.default_country
     if row.latitude is None or row.longitude is None:
         text = "Please select a location by searching for an address or dragging the map pin."
@@ -170,7 +168,7 @@ def _check_site(ctx: Ctx, row: CustomerSite, changed: frozenset[str]) -> None:
 
 
 def _check_site_unused(ctx: Ctx, row: CustomerSite) -> None:
-    _refuse_archived(ctx, row)
+    refuse_archived(ctx, row)
     used = [name for ask in ports.SITE_USERS for name in ask(ctx.session, row.site_id)]
     if used:
         raise Conflict(f"The site is in use by {', '.join(used[:5])}. Move these services first.", services=used)
@@ -215,7 +213,7 @@ sites: Resource[CustomerSite] = Resource(
 
 
 def _check_tag(ctx: Ctx, row: CustomerTag, changed: frozenset[str]) -> None:
-    _refuse_archived(ctx, row)
+    refuse_archived(ctx, row)
     if row.tag_deactivate_date <= row.tag_active_date:
         raise Invalid({"tag_deactivate_date": "must lie after tag_active_date"})
 
@@ -239,13 +237,13 @@ tags: Resource[CustomerTag] = Resource(
     sort=("tag_text", "tag_active_date", "tag_deactivate_date"),
     newest_first=False,
     check=_check_tag,
-    check_delete=_refuse_archived,
+    check_delete=refuse_archived,
 )
 
 
 def _check_attribute(ctx: Ctx, row: CustomerAttribute, changed: frozenset[str]) -> None:
     """A name is unique for its customer; renaming onto a taken one is refused (CRM-134, CRM-135)."""
-    _refuse_archived(ctx, row)
+    refuse_archived(ctx, row)
     if row.attribute_id is None or "attribute_name" not in changed:
         return
     taken = select(CustomerAttribute.attribute_id).where(
@@ -274,6 +272,6 @@ attributes: Resource[CustomerAttribute] = Resource(
     sort=("attribute_name",),
     newest_first=False,
     check=_check_attribute,
-    check_delete=_refuse_archived,
+    check_delete=refuse_archived,
     by_customer="array",
 )

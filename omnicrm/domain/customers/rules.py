@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from openlocationcode import openlocationcode
 
 from omnicrm.domain.customers.models import STATUSES, CustomerContact
@@ -35,11 +33,6 @@ def primary_first(contacts: list[CustomerContact]) -> list[CustomerContact]:
     return sorted(contacts, key=lambda contact: (not contact.has_type("Primary"), contact.contact_id))
 
 
-def mail_recipients(contacts: list[CustomerContact], word: str) -> list[CustomerContact]:
-    """The contacts of that type, or the primary one where there is none (CRM-080)."""
-    return [contact for contact in contacts if contact.has_type(word)] or primary_first(contacts)[:1]
-
-
 def plus_code(latitude: float, longitude: float) -> str:
     """The full ten-digit code, e.g. 9C3XGV4C+XV (CRM-100)."""
     return str(openlocationcode.encode(latitude, longitude))
@@ -54,7 +47,3 @@ def center_of(code: str) -> tuple[float, float]:
     """Latitude and longitude of the middle of a full Plus Code."""
     area = openlocationcode.decode(code)
     return round(area.latitudeCenter, 7), round(area.longitudeCenter, 7)
-
-
-def is_email(text: str) -> bool:
-    return re.fullmatch(EMAIL, text) is not None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import selectinload
 
 from omnicrm.domain.action import PUBLIC, Ctx, action
 from omnicrm.domain.errors import Invalid
@@ -70,6 +71,19 @@ def create_user(ctx: Ctx, cmd: NewUser) -> User:
     ctx.session.add(user)
     ctx.session.flush()
     return user
+
+
+def end_portal_access(ctx: Ctx, contact_id: int) -> None:
+    """The users of a contact that goes: without customer, role, session and token they are nobody (CRM-087).
+
+    The roles go too: what reached one customer's rows would reach everybody's without the customer.
+    """
+    query = select(User).where(User.contact_id == contact_id).options(selectinload(User.roles)).with_for_update()
+    for user in ctx.session.scalars(query).all():
+        user.contact_id = user.customer_id = None
+        user.roles = []
+        ctx.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+        ctx.session.execute(delete(RefreshToken).where(RefreshToken.user_id == user.id))
 
 
 @dataclass(frozen=True)

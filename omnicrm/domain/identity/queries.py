@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, column, or_, select, table, true
+from sqlalchemy import ColumnElement, and_, column, or_, select, table, true
 from sqlalchemy.orm import Session
 
 from omnicrm.domain.actor import Actor
 from omnicrm.domain.identity.catalogue import PERMISSIONS
 from omnicrm.domain.identity.models import Permission, Role, User, UserSession, role_permissions, user_roles
+from omnicrm.settings import Settings
 
-_customer = table("customer", column("customer_id"), column("customer_enabled"))
+_customer = table("customer", column("customer_id"), column("customer_enabled"), column("customer_status"))
 
 
-def _welcome() -> tuple[ColumnElement[bool], ...]:
-    """Who may be here: live users, and none of a customer that is disabled (CRM-025)."""
-    enabled = select(_customer.c.customer_id).where(_customer.c.customer_enabled == true())
-    return User.deleted.is_(False), or_(User.customer_id.is_(None), User.customer_id.in_(enabled))
+def _welcome(settings: Settings) -> tuple[ColumnElement[bool], ...]:
+    """Who may be here: live staff with a role, and users of a customer that is enabled and in a status whose users
+    may log in (CRM-023, CRM-025). A portal user that lost its customer is neither (CRM-087)."""
+    shut = {"Archived", *(block.name for block in settings.crm.customer_statuses if not block.may_log_in)}
+    welcoming = select(_customer.c.customer_id).where(
+        _customer.c.customer_enabled == true(), _customer.c.customer_status.not_in(sorted(shut))
+    )
+    staff = and_(User.customer_id.is_(None), User.id.in_(select(user_roles.c.user_id)))
+    return User.deleted.is_(False), or_(staff, User.customer_id.in_(welcoming))
 
 
 @dataclass(frozen=True)
@@ -30,30 +36,30 @@ class Login:
     locked_until: datetime | None
 
 
-def find_login(session: Session, identifier: str) -> Login | None:
+def find_login(session: Session, settings: Settings, identifier: str) -> Login | None:
     """The live user of that e-mail address or username, compared without case (AUTH-016)."""
     key = identifier.strip().lower()
     query = select(User.id, User.password_hash, User.locked_until).where(
-        or_(User.email_key == key, User.username_key == key), *_welcome()
+        or_(User.email_key == key, User.username_key == key), *_welcome(settings)
     )
     row = session.execute(query).first()
     return None if row is None else Login(*row)
 
 
-def actor_of_user(session: Session, user_id: int, ip_address: str | None = None) -> Actor | None:
+def actor_of_user(session: Session, settings: Settings, user_id: int, ip_address: str | None = None) -> Actor | None:
     user = session.execute(
-        select(User.username, User.email, User.customer_id).where(User.id == user_id, *_welcome())
+        select(User.username, User.email, User.customer_id).where(User.id == user_id, *_welcome(settings))
     ).first()
     return None if user is None else _actor(session, user_id, user.username, user.email, user.customer_id, ip_address)
 
 
 def actor_of_session(
-    session: Session, token_hash: str, now: datetime, ip: str | None
+    session: Session, settings: Settings, token_hash: str, now: datetime, ip: str | None
 ) -> tuple[Actor, UserSession] | None:
     row = session.execute(
         select(UserSession, User.username, User.email, User.customer_id)
         .join(User, User.id == UserSession.user_id)
-        .where(UserSession.token_hash == token_hash, UserSession.expires_at > now, *_welcome())
+        .where(UserSession.token_hash == token_hash, UserSession.expires_at > now, *_welcome(settings))
     ).first()
     if row is None:
         return None

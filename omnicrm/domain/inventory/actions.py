@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import column, delete, select, table
 
 from omnicrm.domain.action import Ctx
 from omnicrm.domain.activity import CustomerActivity
 from omnicrm.domain.errors import Conflict, Invalid
 from omnicrm.domain.inventory.models import Inventory, InventoryReservation, InventoryTemplate
+from omnicrm.domain.inventory.queries import held
 from omnicrm.domain.inventory.resource import inventory, templates
 from omnicrm.domain.resource import Write, Written
+
+#: The area of services stands above this one; its table is known by name.
+_service = table("customer_service", column("service_id"), column("customer_id"))
 
 
 @inventory.verb("create")
@@ -29,6 +33,7 @@ def create_item(ctx: Ctx, cmd: Write) -> Written[Inventory]:
     if not row.itemtext1:
         raise Invalid({"itemtext1": f"is required ({template.itemtext1_label})"})
     inventory.stay_in_scope(ctx, row, "create")
+    _keep_one_owner(ctx, row)
     _sell(ctx, row, was=None)
     ctx.session.add(row)
     ctx.session.flush()
@@ -56,6 +61,10 @@ def update_item(ctx: Ctx, cmd: Write) -> Written[Inventory]:
     had_customer, had_service, state_before = row.customer_id, row.service_id, row.item_state
     with ctx.session.no_autoflush:
         ignored = inventory.fill(ctx, row, cmd.values, creating=False)
+        if (row.customer_id, row.service_id) != (had_customer, had_service):
+            _keep_one_owner(ctx, row, may_take=had_customer is None and "customer_id" not in cmd.values)
+        if (row.customer_id, row.service_id, row.item_state) != (had_customer, had_service, state_before):
+            _refuse_held(ctx, row)
     job = ctx.actor.job
     if had_service is not None and row.service_id not in (None, had_service):
         raise Conflict(f"The item is linked to service {had_service}; release it first.", service_id=had_service)
@@ -73,6 +82,28 @@ def update_item(ctx: Ctx, cmd: Write) -> Written[Inventory]:
     if row.item_state != state_before and row.item_state in ("Lost", "Stolen"):
         _report_missing(ctx, row)
     return Written(row, ignored)
+
+
+def _keep_one_owner(ctx: Ctx, row: Inventory, may_take: bool = False) -> None:
+    """An item and its service belong to one customer; a free item given to a service alone takes its customer."""
+    if row.service_id is None:
+        return
+    owner = ctx.session.scalar(select(_service.c.customer_id).where(_service.c.service_id == row.service_id))
+    if may_take:
+        row.customer_id = owner
+    if row.customer_id != owner:
+        raise Invalid({"service_id": f"service {row.service_id} belongs to another customer than the item"})
+
+
+def _refuse_held(ctx: Ctx, row: Inventory) -> None:
+    """What an open order holds is for its own job to assign (PC-03)."""
+    job = ctx.actor.job
+    query = select(InventoryReservation.provision_id).where(
+        InventoryReservation.inventory_id == row.inventory_id, InventoryReservation.inventory_id.in_(held(ctx.now))
+    )
+    holder = ctx.session.scalar(query)
+    if holder is not None and (job is None or job.provision_id != holder):
+        raise Conflict(f"The item is held by the open order {holder}.", provision_id=holder)
 
 
 def _report_missing(ctx: Ctx, row: Inventory) -> None:
@@ -115,7 +146,9 @@ def update_template(ctx: Ctx, cmd: Write) -> Written[InventoryTemplate]:
         ignored = templates.fill(ctx, row, cmd.values, creating=False)
     if row.item != before:
         for item in ctx.session.scalars(
-            select(Inventory).where(Inventory.inventory_template_id == row.inventory_template_id)
+            select(Inventory)
+            .where(Inventory.inventory_template_id == row.inventory_template_id)
+            .options(*inventory.long_texts())
         ):
             item.item = row.item
     return Written(row, ignored)
@@ -129,17 +162,15 @@ def _sell(ctx: Ctx, row: Inventory, was: int | None) -> None:
         row.sold_date = None
 
 
-def reserve(ctx: Ctx, provision_id: int, chosen: dict[str, int], show_used: bool = False) -> list[Inventory]:
+def reserve(ctx: Ctx, provision_id: int, chosen: dict[str, int]) -> list[Inventory]:
     """Take the chosen items (type -> id) for one order, or refuse it whole, naming each type (PC-03, PROV-059..062).
 
-    The primary key of the reservation decides a race; an expired reservation makes way.
+    The primary key of the reservation decides a race; one that is over makes way (queries.held).
     """
     errors: dict[str, str] = {}
     taken: list[str] = []
     items: list[Inventory] = []
-    selectable = {state.lower() for state in ctx.settings.inventory.selectable_states} | (
-        {"used"} if show_used else set()
-    )
+    selectable = {state.lower() for state in ctx.settings.inventory.selectable_states}
     for kind, inventory_id in sorted(chosen.items(), key=lambda pair: pair[1]):
         row = ctx.session.scalars(
             select(Inventory).where(Inventory.inventory_id == inventory_id).with_for_update()
@@ -155,11 +186,14 @@ def reserve(ctx: Ctx, provision_id: int, chosen: dict[str, int], show_used: bool
     if errors:
         raise Invalid(errors)
     for row in items:
-        held = ctx.session.get(InventoryReservation, row.inventory_id, with_for_update=True)
-        if held is not None and held.expires_at > ctx.now:
+        former = ctx.session.get(InventoryReservation, row.inventory_id, with_for_update=True)
+        if former is None:
+            continue
+        still_held = held(ctx.now).where(InventoryReservation.inventory_id == row.inventory_id)
+        if ctx.session.scalar(still_held) is not None:
             taken.append(row.item)
-        elif held is not None:
-            ctx.session.delete(held)
+        else:
+            ctx.session.delete(former)
     if taken:
         text = "Inventory item is no longer available"
         raise Conflict(f"{text}: {', '.join(taken)}.", errors=dict.fromkeys(taken, text))
@@ -179,8 +213,8 @@ def reserve(ctx: Ctx, provision_id: int, chosen: dict[str, int], show_used: bool
 
 def release(ctx: Ctx, provision_id: int) -> None:
     """End the order's reservations; items still unassigned get the state back that they had (PC-13)."""
-    held = ctx.session.scalars(select(InventoryReservation).where(InventoryReservation.provision_id == provision_id))
-    for reservation in held.all():
+    query = select(InventoryReservation).where(InventoryReservation.provision_id == provision_id)
+    for reservation in ctx.session.scalars(query).all():
         row = ctx.session.get(Inventory, reservation.inventory_id)
         if row is not None and row.customer_id is None and row.service_id is None:
             row.item_state = reservation.state_before

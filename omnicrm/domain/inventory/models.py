@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from sqlalchemy import Double, ForeignKey, Index
@@ -25,6 +26,8 @@ STATES = (
 )
 #: Words that the SIM example uses for the two steps of handing a card over (CRM-174).
 STATE_ALIASES = {"allocated": "Assigned", "in use": "Assigned"}
+#: Words of labels whose texts are secrets of a SIM card or a device.
+SECRET_WORDS = frozenset({"ki", "op", "opc", "pin", "puk", "adm", "password"})
 TEXTS = tuple(f"itemtext{number}" for number in range(1, 21))
 
 
@@ -66,6 +69,11 @@ class InventoryTemplate(Base):
     def labels(self) -> list[tuple[str, str]]:
         """The used texts with their labels, in order: [("itemtext1", "ICCID"), …]."""
         return [(name, label) for name in TEXTS if (label := getattr(self, f"{name}_label"))]
+
+    @property
+    def secret_texts(self) -> frozenset[str]:
+        """The texts whose labels name a secret: "Ki", "OPC", "PIN 1", "PUK2"."""
+        return frozenset(name for name, label in self.labels if SECRET_WORDS & {*re.findall("[a-z]+", label.lower())})
 
 
 class Inventory(Base):

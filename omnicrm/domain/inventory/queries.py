@@ -5,25 +5,34 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from omnicrm.domain.actor import Actor
 from omnicrm.domain.inventory.models import Inventory, InventoryReservation, InventoryTemplate
 from omnicrm.domain.inventory.resource import inventory
+from omnicrm.domain.jobs import Job
 from omnicrm.settings import Settings
 
 
-def available(now: datetime, settings: Settings, show_used: bool = False) -> list[Any]:
+def available(now: datetime, settings: Settings) -> list[Any]:
     """Conditions of selectable stock: free, in a selectable state, held by no open order (PROV-059)."""
-    states = [*settings.inventory.selectable_states, *(["Used"] if show_used else [])]
-    held = select(InventoryReservation.inventory_id).where(InventoryReservation.expires_at > now)
     return [
-        Inventory.item_state.in_(states),
+        Inventory.item_state.in_(settings.inventory.selectable_states),
         Inventory.customer_id.is_(None),
         Inventory.service_id.is_(None),
-        Inventory.inventory_id.not_in(held),
+        Inventory.inventory_id.not_in(held(now)),
     ]
+
+
+def held(now: datetime) -> Select[int]:
+    """Items that an open order holds: until its time is over, and for as long as its job waits or runs (PC-03)."""
+    working = exists().where(
+        Job.subject_id == InventoryReservation.provision_id,
+        Job.kind.like("provision.%"),
+        Job.state.in_(("queued", "running")),
+    )
+    return select(InventoryReservation.inventory_id).where(or_(InventoryReservation.expires_at > now, working))
 
 
 def options(
@@ -36,7 +45,8 @@ def options(
             Inventory.itemtext1.icontains(search, autoescape=True)
             | Inventory.itemtext2.icontains(search, autoescape=True)
         )
-    return list(session.scalars(query.order_by(Inventory.inventory_id).limit(limit)))
+    query = query.options(*inventory.long_texts()).order_by(Inventory.inventory_id)
+    return list(session.scalars(query.limit(limit)))
 
 
 def templates_by_name(session: Session, names: list[str]) -> dict[str, InventoryTemplate]:
@@ -78,4 +88,5 @@ def locations(session: Session, limit: int = 200) -> list[str]:
 def of_service(session: Session, actor: Actor, service_id: int) -> list[Inventory]:
     """The items of a service, for its page."""
     query = inventory.query(actor).where(Inventory.service_id == service_id)
-    return list(session.scalars(query.order_by(Inventory.inventory_id).limit(100)))
+    query = query.options(*inventory.long_texts()).order_by(Inventory.inventory_id)
+    return inventory.readable(session, actor, list(session.scalars(query.limit(100))))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from omnicrm.domain.action import Ctx
 from omnicrm.domain.actor import Actor
@@ -14,7 +16,7 @@ from omnicrm.domain.codecs import Amount, Choice, Degrees, Flag, Moment, Referen
 from omnicrm.domain.customers.resource import id_field, stamps
 from omnicrm.domain.errors import Conflict, Invalid
 from omnicrm.domain.inventory.models import STATE_ALIASES, STATES, TEXTS, Inventory, InventoryTemplate
-from omnicrm.domain.resource import Field, Resource
+from omnicrm.domain.resource import MASKED, Field, Resource
 from omnicrm.settings import Settings
 
 #: Labels that mean a phone number also answer as `msisdn` (PC-14).
@@ -91,6 +93,20 @@ def reachable(actor: Actor, resource: Resource[Any], verb: str) -> list[ColumnEl
     return [or_(own, Inventory.inventory_id.in_(actor.job.inventory_ids))] if actor.job else [own]
 
 
+def _mask_secrets(session: Session, rows: Sequence[Inventory], actor: Actor) -> None:
+    """Keys and PINs are clear to those who may change items (and so to jobs); others see that there is one."""
+    if actor.can("update_inventory"):
+        return
+    query = select(InventoryTemplate).where(
+        InventoryTemplate.inventory_template_id.in_({row.inventory_template_id for row in rows})
+    )
+    secret = {row.inventory_template_id: row.secret_texts for row in session.scalars(query)}
+    for row in rows:
+        for name in secret.get(row.inventory_template_id, ()):
+            if getattr(row, name):
+                set_committed_value(row, name, MASKED)
+
+
 def _named_texts(session: Session, row: Inventory, actor: Actor) -> dict[str, Any]:
     """The custom texts under their labels too: `iccid`, `imsi`, `msisdn` … (CRM-172)."""
     template = session.get(InventoryTemplate, row.inventory_template_id)
@@ -150,9 +166,10 @@ inventory: Resource[Inventory] = Resource(
         *stamps(),
     ),
     scope=reachable,
-    search=("itemtext1", "itemtext2", "itemtext3", "item_location"),
+    search=("itemtext1", "itemtext2", "item_location"),
     filters=("item", "item_state", "item_location", "customer_id", "service_id", "inventory_template_id"),
     sort=("item", "item_state", "item_location", "itemtext1", "last_modified"),
     extend=_named_texts,
+    veil=_mask_secrets,
     by_customer="data",
 )

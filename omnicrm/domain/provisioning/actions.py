@@ -26,10 +26,12 @@ class Started:
     provision_id: int
 
 
-@action("provision.start", permission="admin")
-def start(ctx: Ctx, cmd: Started) -> None:
-    row = ctx.load(Provision, cmd.provision_id)
-    row.started_at = row.started_at or ctx.now
+@dataclass(frozen=True)
+class Lease:
+    """The claim under which a worker speaks for a job."""
+
+    job_id: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,32 @@ class Ended:
     message: str = ""
     facts: str | None = None
     clean_up: bool = False
+    lease: Lease | None = None
+
+
+@action("provision.start", permission="admin")
+def start(ctx: Ctx, cmd: Started) -> None:
+    row = ctx.load(Provision, cmd.provision_id)
+    row.started_at = row.started_at or ctx.now
+
+
+def _refuse_lost(ctx: Ctx, lease: Lease) -> None:
+    """A worker that lost its lease has nothing to say any more: another one settles the job."""
+    query = select(Job.job_id).where(Job.job_id == lease.job_id, Job.lease == lease.number, Job.state == "running")
+    if ctx.session.scalar(query.with_for_update()) is None:
+        raise Conflict("The lease of this job is lost; another worker settles it.")
 
 
 @action("provision.end", permission="admin")
 def end(ctx: Ctx, cmd: Ended) -> None:
     """Final state of the job: no event stays open, reservations end, the service is linked (PROV-152, 158, 161)."""
+    if cmd.lease is not None:
+        _refuse_lost(ctx, cmd.lease)
     row = ctx.load(Provision, cmd.provision_id)
     row.provisioning_status = int(Status.SUCCESS if cmd.succeeded else Status.FAILED)
     row.error = cmd.message[:2000]
     row.finished_at = ctx.now
-    row.facts = cmd.facts
+    row.facts = cmd.facts or row.facts
     ctx.session.execute(
         update(ProvisionEvent)
         .where(ProvisionEvent.provision_id == row.provision_id, ProvisionEvent.provisioning_status == 1)
@@ -61,7 +79,7 @@ def end(ctx: Ctx, cmd: Ended) -> None:
     if row.service_id is not None and ctx.session.get(CustomerService, row.service_id) is None:
         row.service_id = None  # the undoing removed it
     if cmd.clean_up:
-        ctx.later("provision.clean", row.provision_id, unique_key=f"provision.clean:{row.provision_id}")
+        ctx.later("provision.clean", row.provision_id)
     else:
         stock.release(ctx, row.provision_id)
         if not cmd.succeeded:
@@ -90,8 +108,35 @@ def retry(ctx: Ctx, cmd: Started) -> Provision:
         raise Conflict("The job is still running.")
     if row.provisioning_status == Status.SUCCESS:
         raise Conflict("The job succeeded; there is nothing to try again.")
+    if _is_worked_on(ctx, row.provision_id):
+        raise Conflict("The job is still being cleaned up.")
+    again = select(Provision.provision_id).where(
+        Provision.retry_of == row.provision_id, Provision.provisioning_status != int(Status.FAILED)
+    )
+    known = ctx.session.scalar(again.limit(1))
+    if known is not None:
+        raise Conflict(f"Job {known} tries this already.", provision_id=known)
     sent = json.loads(row.variables or "{}").get("sent", {})
     return order.body(ctx, Order(sent, retry_of=row.provision_id))
+
+
+def _is_worked_on(ctx: Ctx, provision_id: int) -> bool:
+    query = select(Job.job_id).where(
+        Job.subject_id == provision_id, Job.kind.like("provision.%"), Job.state.in_(("queued", "running"))
+    )
+    return ctx.session.scalar(query.limit(1)) is not None
+
+
+@action("provision.clean_again", permission="update_provision")
+def clean_again(ctx: Ctx, cmd: Started) -> Provision:
+    """Try the clean-up of a failed job once more (PROV-168)."""
+    row = ctx.load(Provision, cmd.provision_id, *provisions.scope(ctx.actor, provisions, "view"))
+    if row.provisioning_status != Status.FAILED:
+        raise Conflict("Only a failed job is cleaned up.")
+    if _is_worked_on(ctx, row.provision_id):
+        raise Conflict("The job is still being cleaned up.")
+    ctx.later("provision.clean", row.provision_id)
+    return row
 
 
 @action("provision.cancel_service", permission="delete_customer_service")

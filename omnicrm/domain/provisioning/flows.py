@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import case, func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from omnicrm.domain.actor import SYSTEM
+from omnicrm.domain.errors import Unavailable
 from omnicrm.domain.identity import tokens
 from omnicrm.domain.jobs import Held, Job, Runtime, job
 from omnicrm.domain.provisioning import actions
@@ -33,11 +34,16 @@ def run_provision(runtime: Runtime, held: Held) -> None:
     recorder = _Recorder(runtime, row.provision_id, first=0)
     outcome = _play(runtime, held, row, recorder, {})
     recorder.close(outcome)
-    runtime.door.act_now(
-        actions.end,
-        SYSTEM,
-        actions.Ended(row.provision_id, outcome.status == "successful", outcome.message, recorder.facts_text()),
+    ended = actions.Ended(
+        row.provision_id,
+        outcome.status == "successful",
+        outcome.message,
+        recorder.facts_text(),
+        # A play that was stopped from outside has not run its own rescue.
+        clean_up=outcome.status in ("canceled", "timeout", "error"),
+        lease=actions.Lease(held.job_id, held.lease),
     )
+    runtime.door.act_now(actions.end, SYSTEM, ended)
 
 
 @job("provision.lost", max_attempts=10)
@@ -50,31 +56,53 @@ def answer_lost(runtime: Runtime, held: Held) -> None:
     reason = str(held.args.get("reason") or "The worker of this job stopped.")
     recorder.say("The job was interrupted", reason, FAILED)
     facts = runtime.door.read_now(_recorded_facts, row.provision_id)
-    ended = actions.Ended(row.provision_id, False, reason, json.dumps(facts), clean_up=True)
+    lease = actions.Lease(held.job_id, held.lease)
+    ended = actions.Ended(row.provision_id, False, reason, json.dumps(facts), clean_up=True, lease=lease)
     runtime.door.act_now(actions.end, SYSTEM, ended)
 
 
-@job("provision.clean", lane="plays", max_attempts=3)
+@job("provision.clean", lane="plays", max_attempts=3, lost="provision.uncleaned")
 def clean_up(runtime: Runtime, held: Held) -> None:
-    """Run the play's own clean-up for a dead run, with the values that it had set."""
+    """Undo a run that could not undo itself: its play's clean-up with the values that it had set (decision 30)."""
     row = _load(runtime, held)
+    lease = actions.Lease(held.job_id, held.lease)
     recorder = _Recorder(runtime, row.provision_id, first=_last_number(runtime, row.provision_id))
+    refusal = _why_not_undone(runtime, row)
+    if refusal:
+        recorder.say("Clean-up", refusal, FAILED)
+        message = f"{row.error.rstrip('.')}. {refusal}"
+        runtime.door.act_now(actions.end, SYSTEM, actions.Ended(row.provision_id, False, message, lease=lease))
+        return
+    outcome = _play(runtime, held, row, recorder, {**json.loads(row.facts or "{}"), "action": "deprovision"})
+    recorder.close(outcome)
+    if outcome.status != "successful":
+        raise Unavailable(outcome.message or "The clean-up did not succeed.")
+    message = f"{row.error.rstrip('.')}. What the job had made was removed again."
+    runtime.door.act_now(actions.end, SYSTEM, actions.Ended(row.provision_id, False, message, lease=lease))
+
+
+def _why_not_undone(runtime: Runtime, row: Provision) -> str:
+    """Empty where the play's clean-up may run. On a service that was there before, it would end that service."""
+    values = json.loads(row.variables or "{}").get("values", {})
+    if values.get("service_id") is not None and row.action != "deprovision":
+        return f"What it had done to service {values['service_id']} is not undone; please check that service."
     play = read_play(row.provisioning_play, actions.plays_dirs(runtime.settings))
-    if play.has_guard:
-        known = {**json.loads(row.facts or "{}"), "action": "deprovision"}
-        outcome = _play(runtime, held, row, recorder, known)
-        recorder.close(outcome)
-        if outcome.status != "successful":
-            raise RuntimeError(outcome.message)
-    else:
-        recorder.say("Clean-up", f"The play {row.provisioning_play} has no guard and cannot undo itself.", FAILED)
-    message = f"{row.error} What the job had made was removed again."
-    runtime.door.act_now(actions.end, SYSTEM, actions.Ended(row.provision_id, False, message))
+    return "" if play.has_guard else f"The play {row.provisioning_play} cannot undo itself; what it had made is left."
+
+
+@job("provision.uncleaned", max_attempts=10)
+def answer_uncleaned(runtime: Runtime, held: Held) -> None:
+    """The clean-up itself failed for good: say so on the job, free its stock, void its charges."""
+    row = _load(runtime, held)
+    reason = str(held.args.get("reason") or "")
+    message = f"{row.error.rstrip('.')}. The clean-up failed and can be tried again: {reason}"
+    lease = actions.Lease(held.job_id, held.lease)
+    runtime.door.act_now(actions.end, SYSTEM, actions.Ended(row.provision_id, False, message, lease=lease))
 
 
 def _load(runtime: Runtime, held: Held) -> Provision:
     def read(session: Session) -> Provision:
-        row = session.get(Provision, held.subject_id)
+        row = session.get(Provision, held.subject_id, options=[undefer(Provision.variables), undefer(Provision.facts)])
         if row is None:
             raise RuntimeError(f"provisioning job {held.subject_id} does not exist")
         return row

@@ -44,9 +44,9 @@ class Provision(Base):
     #: The merged variables as the page shows them, without secrets.
     provisioning_json_vars: Mapped[str] = mapped_column(LongText(), default="{}")
     #: The same with everything, for the run, its retry and its clean-up; encrypted at rest.
-    variables: Mapped[str | None] = mapped_column(Encrypted)
+    variables: Mapped[str | None] = mapped_column(Encrypted, deferred=True)
     #: What the play had set when it ended badly: the clean-up run starts from it (decision 30).
-    facts: Mapped[str | None] = mapped_column(Encrypted)
+    facts: Mapped[str | None] = mapped_column(Encrypted, deferred=True)
     task_count: Mapped[int] = mapped_column(default=0)
     tasks_done: Mapped[int] = mapped_column(default=0)
     provisioning_status: Mapped[int] = mapped_column(default=int(Status.RUNNING))

@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from omnicrm.domain import listtext
 from omnicrm.domain.action import Ctx, action
 from omnicrm.domain.catalogue import rules as catalogue_rules
 from omnicrm.domain.catalogue.models import Product
 from omnicrm.domain.customers import rules as customer_rules
-from omnicrm.domain.customers.models import Customer, CustomerSite
+from omnicrm.domain.customers.models import Customer, CustomerContact, CustomerSite
 from omnicrm.domain.errors import Conflict, Invalid, NotPermitted
 from omnicrm.domain.inventory import actions as stock
+from omnicrm.domain.inventory.models import InventoryTemplate
+from omnicrm.domain.jobs import Job
 from omnicrm.domain.provisioning import rules
 from omnicrm.domain.provisioning.models import Provision
 from omnicrm.domain.provisioning.plays import Play, read_play
@@ -54,6 +56,8 @@ def order(ctx: Ctx, cmd: Order) -> Provision:
     """Check everything, then write job, reservations and queue entry at once (PROV-126..129, PROV-061, PC-03)."""
     values = dict(cmd.values)
     by_customer = ctx.actor.is_customer
+    if not by_customer and not ctx.actor.can("create_provision"):
+        raise NotPermitted("This needs the permission create_provision.")  # a portal role without a customer
     service = _service(ctx, values)
     customer = _customer(ctx, values, service)
     product = _product(ctx, values, service)
@@ -64,18 +68,23 @@ def order(ctx: Ctx, cmd: Order) -> Provision:
         raise NotPermitted("Please ask us to cancel this service.")
     if product is None and not ending:
         raise Invalid({"product_id": "is required"})
+    if service is not None:
+        _refuse_open_job(ctx, service)
     kinds = listtext.parse_list(product.inventory_items_list) if product is not None and not ending else []
-    if by_customer:
+    if by_customer and product is not None:
         values = rules.customer_request(values, kinds)
+        _check_own_choice(ctx, values, product, kinds)
     if not ending and product is not None:
         customer_rules.refuse_order(customer.customer_status, customer.customer_enabled, ctx.settings)
         held = held_by(ctx.session, customer.customer_id)
         refusal = catalogue_rules.refusal(product, customer.customer_account_type, held, ctx.now, by_customer)
         if refusal is not None:
             raise Conflict(f"{product.product_name} {refusal}.", errors={"product_id": refusal})
+        if product.category == "addon":
+            _check_extended(product, service)
     play = _play(ctx, values, product, service, ending)
     chosen = _chosen(values, kinds)
-    _check_site(ctx, values, customer)
+    _check_own(ctx, values, customer)
     merged = _merge(values, product, service, customer, chosen, play, ending)
     row = Provision(
         product_id=product and product.product_id,
@@ -119,9 +128,10 @@ def _service(ctx: Ctx, values: dict[str, Any]) -> CustomerService | None:
         condition, field_name = CustomerService.service_uuid == str(values["service_uuid"]), "service_uuid"
     else:
         return None
-    row = ctx.session.scalars(select(CustomerService).where(condition)).one_or_none()
-    bound = ctx.actor.customer_id
-    if row is None or (bound is not None and row.customer_id != bound):
+    row = ctx.session.scalars(select(CustomerService).where(condition).with_for_update()).one_or_none()
+    bound, job = ctx.actor.customer_id, ctx.actor.job
+    foreign = row is not None and bound is not None and row.customer_id != bound
+    if row is None or foreign or (job is not None and row.service_id not in job.service_ids):
         raise Invalid({field_name: f"service {values[field_name]} does not exist"})
     if service_id is not None and values.get("service_uuid") not in (None, "", row.service_uuid):
         raise Invalid({"service_uuid": f"does not belong to service {row.service_id}"})
@@ -133,7 +143,9 @@ def _customer(ctx: Ctx, values: dict[str, Any], service: CustomerService | None)
     if customer_id is None:
         raise Invalid({"customer_id": "is required"})
     bound = ctx.actor.job.customer_id if ctx.actor.job else ctx.actor.customer_id
-    row = ctx.session.get(Customer, customer_id) if bound in (None, customer_id) else None
+    if bound not in (None, customer_id):
+        raise NotPermitted("Services can be ordered for your own customer only.")
+    row = ctx.session.get(Customer, customer_id)
     if row is None:
         raise Invalid({"customer_id": f"customer {customer_id} does not exist"})
     if service is not None and service.customer_id != row.customer_id:
@@ -195,13 +207,55 @@ def _chosen(values: dict[str, Any], kinds: list[str]) -> dict[str, int]:
     return chosen
 
 
-def _check_site(ctx: Ctx, values: Mapping[str, Any], customer: Customer) -> None:
-    site_id = _whole(values, "site_id")
-    if site_id is None:
-        return
-    owner = ctx.session.scalar(select(CustomerSite.customer_id).where(CustomerSite.site_id == site_id))
-    if owner != customer.customer_id:
-        raise Invalid({"site_id": f"site {site_id} does not exist at this customer"})
+def _refuse_open_job(ctx: Ctx, service: CustomerService) -> None:
+    """One job at a time works on a service; its row is locked, so that two requests at once see each other."""
+    working = exists().where(
+        Job.subject_id == Provision.provision_id, Job.kind.like("provision.%"), Job.state.in_(("queued", "running"))
+    )
+    query = select(Provision.provision_id).where(Provision.service_id == service.service_id, working)
+    open_job = ctx.session.scalar(query.limit(1))
+    if open_job is not None:
+        raise Conflict(f"Job {open_job} is still working on this service.", provision_id=open_job)
+
+
+def _check_own_choice(ctx: Ctx, values: Mapping[str, Any], product: Product, kinds: list[str]) -> None:
+    """A customer chooses among what his order form offers (PROV-065, PC-25)."""
+    open_kinds = ctx.session.scalars(
+        select(InventoryTemplate.item).where(
+            InventoryTemplate.item.in_(kinds), InventoryTemplate.allow_customer_dropdown.is_(True)
+        )
+    )
+    closed = set(kinds) - set(open_kinds)
+    errors = dict.fromkeys(sorted(closed), "is chosen by our staff; please contact us")
+    may_choose = product.auto_renew == "prompt" and product.allow_auto_renew
+    if values.get("auto_renew") not in (None, "") and not may_choose:
+        errors["auto_renew"] = "cannot be chosen for this product"
+    if errors:
+        raise Invalid(errors)
+
+
+def _check_extended(product: Product, service: CustomerService | None) -> None:
+    """An add-on goes onto an active service of its type (PROV-041, PROV-088)."""
+    if service is None:
+        raise Invalid({"service_id": f"is required: {product.product_name} is an add-on of a service"})
+    if service.group != "Active" or not catalogue_rules.extends(product, service.service_type):
+        text = f"service {service.service_id} is not an active {product.service_type} service"
+        raise Conflict(f"{product.product_name} cannot be added: {text}.", errors={"service_id": text})
+
+
+def _check_own(ctx: Ctx, values: Mapping[str, Any], customer: Customer) -> None:
+    """Site and contacts of an order are this customer's (PROV-086)."""
+    for name, column, owner in (
+        ("site_id", CustomerSite.site_id, CustomerSite.customer_id),
+        ("billing_contact_id", CustomerContact.contact_id, CustomerContact.customer_id),
+        ("technical_contact_id", CustomerContact.contact_id, CustomerContact.customer_id),
+    ):
+        number = _whole(values, name)
+        if number is None:
+            continue
+        if ctx.session.scalar(select(owner).where(column == number)) != customer.customer_id:
+            what = name.removesuffix("_id").replace("_", " ")
+            raise Invalid({name: f"{what} {number} does not exist at this customer"})
 
 
 def _merge(
@@ -217,8 +271,10 @@ def _merge(
     declared = rules.parse_json_vars(defaults or (product.provisioning_json_vars if product is not None else ""))
     if values.get("provisioning_json_vars") not in (None, ""):  # staff may replace the product's defaults (PROV-146)
         declared = rules.parse_json_vars(values["provisioning_json_vars"])
-    if product is not None and product.auto_renew != "prompt" and not ending:
-        values.setdefault("auto_renew", rules.renews(product.auto_renew) and product.allow_auto_renew)
+    if product is not None and not ending:
+        fixed = product.auto_renew if product.auto_renew != "prompt" else False
+        chosen_renewal = values["auto_renew"] if values.get("auto_renew") not in (None, "") else fixed
+        values["auto_renew"] = product.allow_auto_renew and rules.renews(chosen_renewal)  # PC-25
     if service is not None and ending:
         values["service_uuid"] = service.service_uuid
     system = {

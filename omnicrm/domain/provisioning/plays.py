@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,25 @@ def find_file(name: str, plays_dirs: Sequence[Path]) -> Path | None:
 
 
 def read_play(name: str, plays_dirs: Sequence[Path]) -> Play:
-    """Read `{name}.yaml` from the first of `plays_dirs` that has it. Raises PlayError."""
+    """Read `{name}.yaml` from the first of `plays_dirs` that has it. Raises PlayError.
+
+    Reading takes some ten milliseconds, so the result is kept until a file of the folders changes.
+    """
+    return _read_play(name, tuple(plays_dirs), _state_of(plays_dirs))
+
+
+def _state_of(plays_dirs: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of all files there: what a kept reading depends on."""
+    found = []
+    for folder in plays_dirs:
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                found += [(entry.path, (stat := entry.stat()).st_mtime_ns, stat.st_size) for entry in entries]
+    return tuple(sorted(found))
+
+
+@lru_cache(maxsize=128)
+def _read_play(name: str, plays_dirs: tuple[Path, ...], state: tuple[tuple[str, int, int], ...]) -> Play:
     if not PLAY_NAME.fullmatch(name):
         raise PlayError(f"{name!r} is no play name; give the file name without .yaml")
     path = find_file(f"{name}.yaml", plays_dirs)

@@ -22,7 +22,6 @@ CONTROL_KEYS = frozenset(
 #: What a customer's own order may carry beside inventory (PROV-148, PC-38).
 CUSTOMER_KEYS = frozenset(
     {"auto_renew", "site_id", "billing_contact_id", "technical_contact_id", "purchase_order_number", "install_date"}
-    | {"product_slug"}
 )
 #: Names that mean something to Ansible itself.
 _ANSIBLE_NAMES = frozenset(
