@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import count
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from omnicrm.domain.charging.ports import EngineError, EngineUnavailable
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class CgratesClient:
@@ -22,14 +24,22 @@ class CgratesClient:
         base = endpoint if "://" in endpoint else f"http://{endpoint}"
         self._url = base if base.rstrip("/").endswith("/jsonrpc") else f"{base.rstrip('/')}/jsonrpc"
         self._tenant = tenant
+        self._timeout = timeout
         self._ids = count(1)
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        import httpx  # a third of a second that a start does not need
+
         # The engine is local by design: a proxy of the environment has no business here. Reading the certificates of
         # the machine takes 30 ms, so it is left out where no TLS is spoken.
-        limits = httpx.Timeout(timeout, connect=3.0)
-        self._http = httpx.Client(timeout=limits, trust_env=False, verify=self._url.startswith("https:"))
+        limits = httpx.Timeout(self._timeout, connect=3.0)
+        return httpx.Client(timeout=limits, trust_env=False, verify=self._url.startswith("https:"))
 
     def call(self, method: str, params: dict[str, Any] | None = None) -> Any:
         """Result of a method. Raises EngineError for a refusal, EngineUnavailable without a proper answer."""
+        import httpx
+
         body = {"id": next(self._ids), "method": method, "params": [{"Tenant": self._tenant, **(params or {})}]}
         try:
             answer = self._http.post(self._url, json=body)
@@ -64,4 +74,5 @@ class CgratesClient:
             return {}
 
     def close(self) -> None:
-        self._http.close()
+        if "_http" in self.__dict__:
+            self._http.close()

@@ -257,7 +257,7 @@ def test_jobs_are_announced_after_the_commit_and_exist_by_then(parts: root.Parts
     def wake(jobs: list[Job]) -> None:
         ids = [job.job_id for job in jobs]
         query = select(Job.subject_id, Job.state).where(Job.job_id.in_(ids))
-        seen.extend(parts.door.read_now(lambda session: session.execute(query).tuples().all()))
+        seen.extend(parts.door.read_now(lambda session: session.execute(query).all()))
 
     parts.door.wake = wake
     parts.door.act_now(declare(lambda ctx, cmd: ctx.later("greet", 7)), BOSS, None)

@@ -6,13 +6,18 @@ Slow on purpose: never call these inside a write transaction.
 from __future__ import annotations
 
 import secrets
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 _hasher = PasswordHasher()
-#: Verified when the account is unknown, so that an unknown name costs as much time as a wrong password.
-_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
+
+
+@cache
+def _nobody() -> str:
+    """Verified when the account is unknown, so that an unknown name costs as much time as a wrong password."""
+    return _hasher.hash(secrets.token_urlsafe(16))
 
 
 def hash_password(password: str) -> str:
@@ -24,7 +29,7 @@ def verify_password(stored: str | None, password: str) -> bool:
     if stored is not None and stored.startswith("$2"):
         return _verify_bcrypt(stored, password)
     try:
-        matches = _hasher.verify(stored or _NOBODY, password)
+        matches = _hasher.verify(stored or _nobody(), password)
     except (VerificationError, InvalidHashError):
         return False
     return matches and stored is not None
