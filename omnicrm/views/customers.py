@@ -52,7 +52,7 @@ async def search(request: AnyRequest) -> list[dict[str, Any]]:
 @get("/crm/tag/customer_id/{customer_id:int}", opt=http.json(*reading(tags)), summary="A customer's tags")
 async def tag_list(request: AnyRequest, customer_id: FromPath[int]) -> list[dict[str, Any]]:
     """A bare array, each with `active`; `?active=true` leaves only those shown now (CRM-128)."""
-    refuse_steering(request)
+    refuse_steering(request, "per_page")
     door, actor = http.door(request), http.actor(request)
     now, wanted = door.clock(), request.query_params.get("active", "")
     rows = await door.read(queries.tags_of, actor, customer_id)
@@ -78,7 +78,7 @@ async def site_list(request: AnyRequest) -> Any:
     given = request.query_params
     if "radius" not in given:
         return await paged(request, sites)
-    refuse_steering(request)
+    refuse_steering(request, "per_page")
     door, actor = http.door(request), http.actor(request)
     latitude, longitude, radius = (_degrees(request, name, high) for name, high in _CIRCLE.items())
     found = await door.read(queries.sites_near, actor, latitude, longitude, radius)

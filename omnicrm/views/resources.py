@@ -75,10 +75,10 @@ async def paged(request: Request[Any, Any, Any], resource: Resource[Any], *where
     return {"data": rows, "pagination": pagination(page)}
 
 
-def refuse_steering(request: Request[Any, Any, Any]) -> None:
+def refuse_steering(request: Request[Any, Any, Any], *more: str) -> None:
     """A list that is answered whole has one order and no pages; a key that cannot act is refused (decision 4)."""
-    text = "cannot be asked of this list: it is answered whole, in the order of its ids"
-    refused = {name: text for name in ("sort", "order", "page", "per_page") if request.query_params.get(name)}
+    text = "cannot be asked of a list that is answered whole, in one order"
+    refused = {name: text for name in ("sort", "order", "page", *more) if request.query_params.get(name)}
     if refused:
         raise Invalid(refused)
 
@@ -115,9 +115,10 @@ async def stream_rows(
 async def whole_list(
     request: Request[Any, Any, Any], resource: Resource[Any], shape: str, *where: Any
 ) -> Response[Any]:
-    """A list as its chapter prints it: "array" is bare, "data" an object; with `per_page` an object with pages."""
-    if shape == "data" and request.query_params.get("per_page"):
-        return Response(await paged(request, resource, *where))
+    """A list as its chapter prints it, in pages with `per_page`: "array" is bare, "data" an object."""
+    if request.query_params.get("per_page"):
+        found = await paged(request, resource, *where)
+        return Response(found["data"] if shape == "array" else found)
     refuse_steering(request)
     wanted = list_query(request, resource)
     before, after = (b"[", b"]") if shape == "array" else (b'{"data":[', b"]}")

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import update
+
+from omnicrm import app as root
+from omnicrm.domain.actor import SYSTEM
+from omnicrm.domain.jobs import Job
+from omnicrm.domain.provisioning import actions
+
 TERMS = "Fair use.\nNo resale."
 
 
@@ -48,3 +55,10 @@ async def service(admin: Any, customer_id: int, **more: Any) -> int:
         **more,
     }
     return await _made(admin, "/crm/service/", "service_id", **values)
+
+
+def ended(parts: root.Parts, provision_id: int, succeeded: bool, message: str = "") -> None:
+    """End a job as its worker would: its own end, then the queue's row."""
+    parts.door.act_now(actions.end, SYSTEM, actions.Ended(provision_id, succeeded, message))
+    done = update(Job).where(Job.subject_id == provision_id, Job.kind == "provision.run").values(state="done")
+    parts.db.write(lambda session: session.execute(done))

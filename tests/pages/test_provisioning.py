@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 
 from omnicrm import app as root
-from omnicrm.domain.actor import SYSTEM
-from omnicrm.domain.provisioning import actions
 from omnicrm.domain.provisioning.models import ProvisionEvent
 from tests.conftest import Cast
 from tests.pages import shop
@@ -123,7 +121,7 @@ async def test_the_polling_ends_with_the_job_and_the_whole_page_changes(
     assert (running.status_code, "hx-retarget" in running.headers) == (200, False)
     assert "<html" not in running.text
 
-    parts.door.act_now(actions.end, SYSTEM, actions.Ended(job, True))
+    shop.ended(parts, job, True)
     ended = await person.get(f"/provisioning/{job}/progress", htmx=True)
     assert ended.status_code == 286
     assert ended.headers["hx-retarget"] == "#job"
@@ -137,7 +135,7 @@ async def test_a_failure_shows_the_error_what_remains_and_the_ways_on(
 ) -> None:
     job = await _job(admin, cast)
     _event(parts, job, 1, "Create the account", 2, message="No.")
-    parts.door.act_now(actions.end, SYSTEM, actions.Ended(job, False, "The switch said no."))
+    shop.ended(parts, job, False, "The switch said no.")
     person = await browser_as("agent")
     shown = text_of((await person.get(f"/provisioning/{job}")).text)
     expected = (
@@ -161,7 +159,7 @@ async def test_a_job_that_succeeded_cannot_be_tried_again(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
     job = await _job(admin, cast)
-    parts.door.act_now(actions.end, SYSTEM, actions.Ended(job, True))
+    shop.ended(parts, job, True)
     person = await browser_as("agent")
     refused = await person.post(f"/provisioning/{job}/retry")
     assert refused.headers["location"] == f"/provisioning/{job}"
@@ -175,7 +173,7 @@ async def test_ended_tasks_open_to_their_result_and_an_ignored_failure_reads_as_
     result = json.dumps({"json": {"name": "<script>alert(1)</script>"}, "token": "********"})
     _event(parts, job, 1, "Create the account", 0, provisioning_result_json=result)
     _event(parts, job, 2, "Tell the switch", 3, message="It was told before.")
-    parts.door.act_now(actions.end, SYSTEM, actions.Ended(job, True))
+    shop.ended(parts, job, True)
     agent = await browser_as("agent")
     page = (await agent.get(f"/provisioning/{job}")).text
     assert "&lt;script&gt;" in page and "<script>alert" not in page
@@ -221,7 +219,7 @@ async def test_the_list_is_searched_by_customer_and_filtered_by_state(
 ) -> None:
     job = await _job(admin, cast)
     other = (await admin.put("/crm/provision/", {"product_id": 1, "customer_id": cast.bob_customer})).json()
-    parts.door.act_now(actions.end, SYSTEM, actions.Ended(other["provision_id"], False, "No."))
+    shop.ended(parts, other["provision_id"], False, "No.")
     person = await browser_as("agent")
     everything = text_of((await person.get("/provisioning")).text)
     assert "Alice Adams" in everything and "Bob Brown" in everything
@@ -249,7 +247,7 @@ async def test_a_page_without_javascript_reloads_itself_while_the_job_runs(
     job = await _job(admin, cast)
     person = await browser_as("agent")
     assert 'http-equiv="refresh"' in (await person.get(f"/provisioning/{job}")).text
-    parts.door.act_now(actions.end, SYSTEM, actions.Ended(job, True))
+    shop.ended(parts, job, True)
     assert 'http-equiv="refresh"' not in (await person.get(f"/provisioning/{job}")).text
 
 

@@ -49,7 +49,7 @@ async def several(make: Any, world: World, parts: root.Parts) -> Callable[[str],
 @pytest.mark.parametrize("name", [name for name in NAMES if RESOURCES[name].filters])
 async def test_each_filter_leaves_exactly_the_rows_that_have_the_value(name: str, admin: Any, several: Any) -> None:
     await several(name)
-    whole = await rows_of(admin, name)
+    whole = await rows_of(admin, name, "void=true&void=false" if name == "transaction" else "")
     for field in RESOURCES[name].filters:
         values = list(dict.fromkeys(row[field] for row in whole))
         assert len(values) > 1 or field in SAMPLES[name].constant, f"the rows do not differ in {field}"
@@ -155,6 +155,6 @@ async def test_whole_lists_come_in_key_order_without_gaps(name: str, admin: Any,
         rows = body if shape == "array" else body["data"]
         keys = [row[resource.key] for row in rows]
         assert keys == sorted(set(keys))
-        assert len(keys) > 2
+        assert len(keys) > 1
         if "customer_id/" in path:
             assert {row["customer_id"] for row in rows} == {world.alice}
