@@ -121,9 +121,8 @@ def _order(page: Page, home: str, product: str) -> None:
     page.get_by_role("link", name="Add Service").first.click()
     card = page.locator(".card, article", has=page.get_by_role("heading", name=product, exact=True))
     card.get_by_role("link", name="Choose").or_(card.get_by_role("button", name="Choose")).first.click()
-    for label in ("SIM Card", "Mobile Number"):
-        control = page.get_by_label(label)
-        control.focus()
+    for name in ("item_SIM_Card", "item_Mobile_Number"):
+        page.locator(f"select[name={name}]").focus()
         page.keyboard.press("End")  # the last of the list: the demo's own services take from its start
     page.get_by_role("button", name="Continue").click()
     no_renewal = page.get_by_role("button", name="No", exact=True)
