@@ -13,7 +13,8 @@ from omnicrm.store import Base
 
 if TYPE_CHECKING:
     from omnicrm.domain.action import Ctx
-    from omnicrm.domain.resource import Field, Resource
+    from omnicrm.domain.fields import Field
+    from omnicrm.domain.resource import Resource
 
 
 def fill(

@@ -9,7 +9,7 @@ import pytest
 SUPPORT, ADMIN, NARROW = "support-key-0123456789-abcdefghijklmn", "admin-key-0123456789-abcdefghijklmnop", "n" * 40
 KEYS = (
     f"{{{SUPPORT}: {{roles: [Support]}}, {ADMIN}: {{roles: [admin], ips: [10.0.0.0/24, '2001:db8::/32']}}, "
-    f"{NARROW}: {{roles: [view_product, create_provision]}}}}"
+    f"{NARROW}: {{roles: [view_product, VIEW_SERVICE]}}}}"
 )
 
 
@@ -27,6 +27,7 @@ class TestKeys:
     async def test_a_key_may_name_permissions_in_the_place_of_roles(self, web: Any) -> None:
         headers = {"x-api-key": NARROW}
         assert (await web.get("/crm/product/paginated", headers=headers)).status_code == 200
+        assert (await web.get("/crm/service", headers=headers)).status_code == 200, "the spelling of chapter 15"
         assert (await web.get("/crm/customers", headers=headers)).status_code == 403
 
     @pytest.mark.parametrize("key", ["", "wrong", SUPPORT[:-1], SUPPORT + "x", SUPPORT.upper(), f" {SUPPORT}x"])

@@ -64,7 +64,9 @@ async def test_each_filter_leaves_exactly_the_rows_that_have_the_value(name: str
                 assert await rows_of(admin, name, f"{field}={plain}{also}") == expected, (field, value)
         if len(values) > 1:
             both = quote(json.dumps({field: values[:2]}))
-            assert await rows_of(admin, name, f"filters={both}{also}") == [row for row in whole if row[field] in values[:2]]
+            assert await rows_of(admin, name, f"filters={both}{also}") == [
+                row for row in whole if row[field] in values[:2]
+            ]
 
 
 @pytest.mark.parametrize("name", NAMES)

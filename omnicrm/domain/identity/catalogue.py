@@ -52,6 +52,9 @@ PERMISSIONS: dict[str, int] = {
     **{f"view_own_{family}": 101 + place for place, family in enumerate(OWN)},
 }
 
+#: As chapters 02 and 15 write the permissions of services (AUTH-G18).
+ALIASES = {f"{verb}_service": f"{verb}_customer_service" for verb in VERBS}
+
 _VIEWS = tuple(f"view_{family}" for family in FAMILIES)
 _STAFF_WRITES = (
     "create_customer",

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, column, or_, select, table, true
 from sqlalchemy.orm import Session
 
 from omnicrm.domain.actor import Actor
-from omnicrm.domain.identity.catalogue import PERMISSIONS
+from omnicrm.domain.identity.catalogue import ALIASES, PERMISSIONS
 from omnicrm.domain.identity.models import Permission, Role, User, UserSession, role_permissions, user_roles
 from omnicrm.settings import Settings
 
@@ -96,7 +96,7 @@ def permissions_of(session: Session, names: list[str]) -> frozenset[str]:
         .join(Role, Role.id == role_permissions.c.role_id)
         .where(Role.name_key.in_(wanted))
     ).scalars()
-    return frozenset(stored) | (wanted & PERMISSIONS.keys())
+    return frozenset(stored) | ({ALIASES.get(name, name) for name in wanted} & PERMISSIONS.keys())
 
 
 def first_admin(session: Session) -> int | None:
