@@ -27,9 +27,7 @@ def configure_logs(settings: Settings) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def serve(
-    settings: Settings, *, with_workers: bool = True, ready: Callable[[root.Parts], None] | None = None
-) -> int:
+def serve(settings: Settings, *, with_workers: bool = True, ready: Callable[[root.Parts], None] | None = None) -> int:
     """Serve until a signal. `ready` is called once everything answers."""
     configure_logs(settings)
     parts = root.build(root.prepare(settings))

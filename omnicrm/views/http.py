@@ -200,6 +200,8 @@ async def json_body(request: Request[Any, Any, Any]) -> dict[str, Any]:
         body = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid({"body": f"is not JSON: {error}"}, "The body is not JSON.") from None
+    except RecursionError:
+        raise Invalid({"body": "is nested too deeply"}, "The body is nested too deeply.") from None
     if not isinstance(body, dict):
         raise Invalid({"body": "must be a JSON object"}, "The body must be a JSON object.")
     return body

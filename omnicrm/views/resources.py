@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, delete, get, patch, route
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
@@ -28,9 +29,9 @@ def list_query(request: Request[Any, Any, Any], resource: Resource[Any]) -> List
     given = request.query_params
     filters: dict[str, list[Any]] = {}
     try:
-        sent = json.loads(given.get("filters") or "{}")
+        sent = msgspec.json.decode(given.get("filters") or "{}")
         filters = {name: value if isinstance(value, list) else [value] for name, value in sent.items()}
-    except (ValueError, AttributeError):
+    except (msgspec.DecodeError, RecursionError, ValueError, AttributeError):
         raise Invalid({"filters": 'must be a JSON object such as {"item_state": ["New"]}'}) from None
     for name in resource.filters:
         if name in given and given[name] != "":
