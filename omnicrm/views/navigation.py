@@ -36,6 +36,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...] 
         (
             ("Activity log", "/activity", "clock-rotate-left", ("view_customer_activity",)),
             ("Sandbox", "/sandbox", "flask", ("admin",)),
+            ("System", "/system", "gear", ("admin",)),
         ),
     ),
 )

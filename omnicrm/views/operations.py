@@ -1,4 +1,4 @@
-"""All pages of catalogue, orders, provisioning, services and sandboxes, for the composition root."""
+"""All pages of catalogue, orders, provisioning, services, sandboxes and system, for the composition root."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from omnicrm.views import (
     provision_pages,
     sandbox_pages,
     service_pages,
+    system_pages,
     usage_pages,
 )
 
@@ -18,4 +19,5 @@ HANDLERS = [
     *service_pages.HANDLERS,
     *usage_pages.HANDLERS,
     *sandbox_pages.HANDLERS,
+    *system_pages.HANDLERS,
 ]

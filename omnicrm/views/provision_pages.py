@@ -153,4 +153,14 @@ async def cancel(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
     return redirect(f"/provisioning/{key}", "The job was asked to stop.", "info")
 
 
-HANDLERS = [job, progress, retry, cancel, *pages_for(PAGES, skip=frozenset({"detail"}))]
+@post("/provisioning/{key:int}/clean", opt=http.page("update_provision"), status_code=200, include_in_schema=False)
+async def clean(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
+    """The clean-up of a failed job once more (PROV-168)."""
+    try:
+        await http.door(request).act(actions.clean_again, http.actor(request), actions.Started(key))
+    except Conflict as error:
+        return redirect(f"/provisioning/{key}", error.message, "warning")
+    return redirect(f"/provisioning/{key}", "The clean-up runs again; reload to see how it ends.", "info")
+
+
+HANDLERS = [job, progress, retry, cancel, clean, *pages_for(PAGES, skip=frozenset({"detail"}))]

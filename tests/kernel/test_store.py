@@ -200,6 +200,22 @@ async def test_handlers_and_threads_write_side_by_side(parts: root.Parts, declar
     await parts.db.aclose()
 
 
+def test_two_processes_write_side_by_side(parts: root.Parts, declare: Any) -> None:
+    """Web and worker have a lock each: the database itself must let one read and write before the other."""
+
+    def body(ctx: Ctx, cmd: int) -> None:
+        row = ctx.load(Customer, ALICE)
+        row.tax_identifier = str(int(row.tax_identifier or 0) + 1)
+
+    action, other = declare(body), root.build(parts.settings)
+    doors = (parts.door, other.door)
+    outcomes = together(30, lambda place: doors[place % 2].act_now(action, SYSTEM, place))
+    other.queue.close()
+    other.db.close()
+    assert [outcome for outcome in outcomes if outcome is not None] == []
+    assert parts.db.read(lambda session: session.get(Customer, ALICE)).tax_identifier == "30"
+
+
 def test_a_reader_is_not_held_up_by_an_open_write(parts: root.Parts, declare: Any) -> None:
     def body(ctx: Ctx, cmd: None) -> str:
         ctx.load(Customer, ALICE).customer_name = "Uncommitted"

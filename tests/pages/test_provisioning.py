@@ -261,3 +261,15 @@ async def test_statements(
         with counted() as statements:
             await person.get(path)
         within_baseline(name, statements)
+
+
+async def test_a_clean_up_that_failed_can_be_tried_again(
+    parts: root.Parts, admin: Any, cast: Cast, browser_as: LogIn
+) -> None:
+    job = await _job(admin, cast)
+    assert (await admin.post(f"/crm/provision/provision_id/{job}/clean")).status_code == 409
+    shop.ended(parts, job, False, "The switch said no. The clean-up failed and can be tried again: no answer")
+    person = await browser_as("admin")
+    assert "Clean Up Again" in (await person.get(f"/provisioning/{job}")).text
+    assert (await person.post(f"/provisioning/{job}/clean")).status_code == 303
+    assert (await admin.post(f"/crm/provision/provision_id/{job}/clean")).status_code == 409

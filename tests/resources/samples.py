@@ -238,7 +238,9 @@ SAMPLES: dict[str, Sample] = {
         of_customer="data",
     ),
     "product": Sample(
-        _product, {"product_name": "Plan XL", "retail_cost": 25.5, "tax_percentage": 7}, "product_name",
+        _product,
+        {"product_name": "Plan XL", "product_slug": "plan-xl", "retail_cost": 25.5, "tax_percentage": 7},
+        "product_name",
         constant=frozenset({"customer_can_purchase"}), listed="data", owned=False,
     ),
     "service": Sample(

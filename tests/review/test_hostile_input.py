@@ -12,21 +12,8 @@ from omnicrm.domain.resource import RESOURCES
 from tests.resources.samples import SAMPLES
 
 HUGE = 10**30
-VALUES = [
-    HUGE,
-    2**63,
-    1e308,
-    True,
-    [[[1]]],
-    {"a": [1]},
-    "\x00",
-    "\ud800",
-    "9" * 5000,
-    "1e999999",
-    "NaN",
-    "²",
-    "[[[[" * 300,
-]
+TEXTS = ["\x00", "\ud800", "9" * 5000, "1e999999", "NaN", "²", "[" * 1200, '{"a":' * 1200]
+VALUES = [HUGE, 2**63, 1e308, True, [[[1]]], {"a": [1]}, *TEXTS]
 
 
 async def faults(admin: Any, calls: list[tuple[str, str, Any]]) -> list[tuple[str, str, str]]:
@@ -45,9 +32,8 @@ async def test_no_value_of_a_field_breaks_a_write(name: str, admin: Any, make: A
     resource = RESOURCES[name]
     row = await make(name, 2)
     calls: list[tuple[str, str, Any]] = []
-    for place, value in enumerate(VALUES):
-        # One field a call would take minutes: each value meets every third field, in turn.
-        for field in [*resource.by_name, "unknown"][place % 3 :: 3]:
+    for value in VALUES:
+        for field in [*resource.by_name, "unknown"]:
             calls.append(("PUT", f"/crm/{name}", SAMPLES[name].create(world, world.alice, 7) | {field: value}))
             calls.append(("PATCH", f"/crm/{name}/{row[resource.key]}", {field: value}))
     assert await faults(admin, calls) == []
@@ -92,6 +78,6 @@ async def test_a_batch_takes_ids_only(sent: Any, admin: Any, cast: Any) -> None:
 
 @pytest.mark.parametrize("body", ["[" * 20_000, '{"a":' * 20_000, "{", "\x00", '"text"', "[]"])
 async def test_a_body_that_is_no_object_is_named(body: str, admin: Any) -> None:
-    for path in ("/crm/customer", "/crm/provision", "/crm/customer/bulk", "/crm/auth/login", "/crm/attribute/bulk"):
+    for path in ("/crm/customer", "/crm/provision", "/crm/customer/bulk", "/crm/auth/login"):
         answer = await admin.http.request("POST", path, content=body, headers=admin.headers)
         assert answer.status_code == 400 and "body" in answer.json()["errors"], (path, answer.text)

@@ -35,7 +35,7 @@ def _check_product(ctx: Ctx, row: Product, changed: frozenset[str]) -> None:
     if row.available_from and row.available_until and row.available_until < row.available_from:
         raise Invalid({"available_until": "must not lie before available_from"})
     taken = select(Product.product_id).where(
-        Product.product_slug_key == row.product_slug_key, Product.product_id.is_not(row.product_id)
+        Product.product_slug_key == row.product_slug_key, Product.product_id != row.product_id
     )
     if "product_slug" in changed and ctx.session.scalar(taken) is not None:
         raise Invalid({"product_slug": f"{row.product_slug!r} is already used by another product"})

@@ -109,6 +109,8 @@ class JsonObjectText:
             parsed = json.loads(value, strict=False)
         except json.JSONDecodeError as error:
             raise ValueError(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        except RecursionError:
+            raise ValueError("is nested too deeply") from None
         if not isinstance(parsed, dict):
             raise ValueError('must be a JSON object such as {"data_gb": 10}')
         return value

@@ -35,7 +35,7 @@ def _check_template(ctx: Ctx, row: InventoryTemplate, changed: frozenset[str]) -
     """Names are unique; items of a renamed template take the new name (CRM-152, CRM-158)."""
     taken = select(InventoryTemplate.inventory_template_id).where(
         InventoryTemplate.item == row.item,
-        InventoryTemplate.inventory_template_id.is_not(row.inventory_template_id),
+        InventoryTemplate.inventory_template_id != row.inventory_template_id,
     )
     if "item" in changed and ctx.session.scalar(taken) is not None:
         raise Invalid({"item": f"there is a template {row.item!r} already"})
