@@ -18,7 +18,7 @@ Json = dict[str, Any]
 _SERVICE_FIELDS = {
     "customer_id", "product_id", "service_name", "service_type", "service_uuid", "service_billed", "service_taxable",
     "service_provisioned_date", "service_status", "wholesale_cost", "retail_cost", "icon", "site_id",
-    "service_deactivate_date",
+    "service_deactivate_date", "auto_renew",
 }  # fmt: skip
 _TRANSACTION_FIELDS = {
     "customer_id", "service_id", "product_id", "title", "description", "invoice_id", "retail_cost", "wholesale_cost",

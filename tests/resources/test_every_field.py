@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,6 +90,8 @@ async def test_a_bad_value_is_refused_and_its_field_named(name: str, admin: Any,
     before = (await admin.get(f"/crm/{name}/{row[resource.key]}")).json()
     body = sample.create(world, world.alice, 4)
     for field in resource.fields:
+        if re.match(r"itemtext([4-9]|1\d)", field.name):
+            continue  # twenty texts of one declaration: the first three and the last stand for all
         for value in bad_values(field):
             answers = []
             if field.on_create:
