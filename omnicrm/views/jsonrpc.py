@@ -27,6 +27,7 @@ MAX_HEAD = 16 * 1024
 REQUEST_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 CLOSE_SECONDS = 5.0
+LINGER_SECONDS = 2.0
 # A client that sends requests without reading answers is held back.
 MAX_WAITING = 16
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -226,7 +227,12 @@ class _Connection(asyncio.Protocol):
         if self._ending or self._transport is None:
             return
         self._transport.write(response(status, msgspec.json.encode({"message": message}), keep=False))
-        self._end()
+        self._ending = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        # What the client still sends is read and dropped for a moment: closing on it would reset the connection, and
+        # the reset may reach the client before the answer does.
+        self._arm(LINGER_SECONDS, self._end)
 
     def finish(self) -> None:
         """Ends the connection when the request at work is answered, at once when there is none."""
