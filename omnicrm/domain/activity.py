@@ -57,6 +57,8 @@ class Audit:
     customer: Callable[[Any], int | None] = lambda row: getattr(row, "customer_id", None)
     service: Callable[[Any], int | None] = lambda row: getattr(row, "service_id", None)
     secret: frozenset[str] = frozenset()
+    #: Further secret columns of this very row (texts whose template calls them Ki or PIN).
+    secret_of: Callable[[Any], frozenset[str]] = lambda row: frozenset()
     #: Columns of our own bookkeeping (sort keys, counters) that no reader asks for.
     quiet: frozenset[str] = frozenset()
 
@@ -106,6 +108,7 @@ def _stamp(row: Any, action: str, now: datetime) -> None:
 
 def _changes(row: Any, action: str, audit: Audit, currency: str) -> dict[str, list[Any]]:
     state: InstanceState[Any] = inspect(row)
+    secret = audit.secret | audit.secret_of(row)
     found: dict[str, list[Any]] = {}
     for attribute in state.mapper.column_attrs:
         column = attribute.columns[0]
@@ -121,7 +124,7 @@ def _changes(row: Any, action: str, audit: Audit, currency: str) -> dict[str, li
                 continue
         if old == new or (action == "create" and new in (None, "", {})):
             continue
-        if column.name in audit.secret or isinstance(column.type, Encrypted):
+        if column.name in secret or isinstance(column.type, Encrypted):
             old, new = (None if old is None else "***"), (None if new is None else "*** (changed)")
         found[column.name] = [_plain(old, column.type, currency), _plain(new, column.type, currency)]
     return found

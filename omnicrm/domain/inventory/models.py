@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 
 from sqlalchemy import Double, ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, object_session
 
 from omnicrm.domain.activity import Audit
 from omnicrm.store import Base, Encrypted, LongText, Money, String, UtcDateTime, table
@@ -76,10 +76,20 @@ class InventoryTemplate(Base):
         return frozenset(name for name, label in self.labels if SECRET_WORDS & {*re.findall("[a-z]+", label.lower())})
 
 
+def _secret_texts(row: Inventory) -> frozenset[str]:
+    """The texts of an item that its template calls secrets; the activity log says only that they changed."""
+    session = object_session(row)
+    template = session.get(InventoryTemplate, row.inventory_template_id) if session is not None else None
+    return template.secret_texts if template is not None else frozenset()
+
+
 class Inventory(Base):
     __tablename__ = "inventory"
     __audit__ = Audit(
-        "inventory", lambda row: f"{row.item} {row.itemtext1}".strip(), secret=frozenset({"management_password"})
+        "inventory",
+        lambda row: f"{row.item} {row.itemtext1}".strip(),
+        secret=frozenset({"management_password"}),
+        secret_of=_secret_texts,
     )
     __table_args__ = table(
         Index("ix_inventory_stock", "item", "item_state", "customer_id", "inventory_id"),
