@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -229,7 +230,7 @@ class Database:
             raise
 
     def _writing(self) -> Any:
-        return self._writer if self.is_sqlite else threading.Lock()
+        return self._writer if self.is_sqlite else contextlib.nullcontext()
 
     async def aclose(self) -> None:
         await self.async_engine.dispose()

@@ -153,5 +153,5 @@ def _flash(request: Request[Any, Any, Any]) -> list[dict[str, str]]:
     try:
         value = json.loads(unquote(raw))
         return [{"kind": str(value["kind"]), "text": str(value["text"])[:300]}]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
