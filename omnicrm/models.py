@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omnicrm.domain import activity, jobs
+from omnicrm.domain import activity, alerts, jobs
 from omnicrm.domain.billing import models as billing
 from omnicrm.domain.catalogue import models as catalogue
 from omnicrm.domain.customers import models as customers
@@ -15,6 +15,7 @@ from omnicrm.store import Base
 __all__ = [
     "Base",
     "activity",
+    "alerts",
     "billing",
     "catalogue",
     "customers",

@@ -53,6 +53,7 @@ OPEN_ROUTES = {
 }
 #: Tables whose rows are no activity of people: bookkeeping, events, the log itself.
 UNAUDITED = {
+    "alert",
     "customer_activity",
     "inventory_reservation",
     "job",

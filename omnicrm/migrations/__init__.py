@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from omnicrm.paths import MIGRATIONS
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 def stored_revision(connection: Connection) -> str | None:

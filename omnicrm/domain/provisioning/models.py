@@ -26,12 +26,14 @@ class Provision(Base):
     __audit__ = Audit(
         "provision",
         lambda row: f"Provisioning job {row.provision_id or ''} ({row.provisioning_play})",
-        quiet=frozenset({"provisioning_json_vars", "variables", "tasks_done", "current_task", "facts"}),
+        quiet=frozenset({"provisioning_json_vars", "variables", "tasks_done", "current_task", "facts", "chain_rest"}),
     )
     __table_args__ = table(
         Index("ix_Provision_customer", "customer_id", "provision_id"),
         Index("ix_Provision_service", "service_id", "provision_id"),
         Index("ix_Provision_status", "provisioning_status", "provision_id"),
+        Index("ux_Provision_request_key", "request_key", unique=True),
+        Index("ix_Provision_chain", "chain_first", "provision_id"),
     )
 
     provision_id: Mapped[int] = mapped_column(primary_key=True)
@@ -55,6 +57,13 @@ class Provision(Base):
     initiating_name: Mapped[str] = mapped_column(String(150), default="")
     error: Mapped[str] = mapped_column(String(2000), default="")
     retry_of: Mapped[int | None]
+    #: What could not be undone, as JSON: a list of {"where", "what", "text"}; None or "[]" when nothing is left.
+    leftovers: Mapped[str | None] = mapped_column(LongText())
+    #: One job for one key: an automatic charge of one service, product and period (decision 14).
+    request_key: Mapped[str | None] = mapped_column(String(190))
+    #: The first job of a chain, on the jobs that follow it; the plays still to run, as a JSON list (PROV-206).
+    chain_first: Mapped[int | None]
+    chain_rest: Mapped[str | None] = mapped_column(LongText())
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created: Mapped[datetime] = mapped_column(UtcDateTime)

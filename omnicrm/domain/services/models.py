@@ -23,6 +23,7 @@ class CustomerService(Base):
         Index("ix_customer_service_status", "service_status", "service_id"),
         Index("ix_customer_service_product", "product_id"),
         Index("ix_customer_service_site", "site_id"),
+        Index("ix_customer_service_cancel_at", "cancel_at"),
     )
 
     service_id: Mapped[int] = mapped_column(primary_key=True)
@@ -57,6 +58,9 @@ class CustomerService(Base):
     #: The job that made the row: only its token may delete it again (PC-30).
     made_by_provision_id: Mapped[int | None] = mapped_column(index=True)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: End of the grace period of a cancelled service, and the status that reinstating gives back (PROV-231).
+    cancel_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    status_before: Mapped[str | None] = mapped_column(String(50))
     created: Mapped[datetime] = mapped_column(UtcDateTime)
     last_modified: Mapped[datetime] = mapped_column(UtcDateTime)
 
