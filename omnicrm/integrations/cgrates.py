@@ -73,6 +73,17 @@ class CgratesClient:
         except EngineError:
             return {}
 
+    def made_by_job(self, provision_id: int) -> list[str] | None:
+        """What a job made and what is still there, in words; None where the engine keeps no journal."""
+        try:
+            return [str(text) for text in self.call("OmniSv1.GetJobJournal", {"ProvisionID": provision_id})]
+        except EngineError:
+            return None
+
+    def undo_job(self, provision_id: int) -> list[str]:
+        """Take back what a job made, newest first, and say what."""
+        return [str(text) for text in self.call("OmniSv1.UndoJob", {"ProvisionID": provision_id})]
+
     def close(self) -> None:
         if "_http" in self.__dict__:
             self._http.close()

@@ -33,6 +33,14 @@ class ChargingEngine(Protocol):
     def granted(self, account: str) -> dict[str, Any]:
         """Size of each bucket by its uuid; empty where the engine does not keep sizes (OC-23)."""
 
+    def made_by_job(self, provision_id: int) -> list[str] | None:
+        """What a provisioning job made and what is still there, in words, oldest first; None where the engine keeps
+        no journal, as CGRateS does not. Raises EngineUnavailable."""
+
+    def undo_job(self, provision_id: int) -> list[str]:
+        """Take that back, newest first, and say what; a second time finds nothing. Raises EngineUnavailable, and
+        EngineError where the engine keeps no journal."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobRef:

@@ -6,10 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from omnicrm.settings import Settings
+from omnicrm.cli.options import load_settings, settings_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,28 +32,28 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="fill demo data and start everything in one process")
-    _settings_options(demo)
+    settings_options(demo)
     demo.add_argument("--port", type=int, default=5000, help="web port (5000)")
     demo.add_argument("--ocs-port", type=int, default=2080, help="port of the charging endpoint (2080)")
     demo.add_argument("--check", action="store_true", help="run the main job headless over HTTP; exit 0 or 1")
     demo.set_defaults(run=_demo)
 
     serve = commands.add_parser("serve", help="start the web server with charging endpoint and workers")
-    _settings_options(serve)
+    settings_options(serve)
     serve.add_argument("--without-workers", action="store_true", help="leave background work to `omnicrm worker`")
     serve.set_defaults(run=_serve)
 
     worker = commands.add_parser("worker", help="run background work in a process of its own")
-    _settings_options(worker)
+    settings_options(worker)
     worker.set_defaults(run=_worker)
 
     migrate = commands.add_parser("migrate", help="bring the tables up to date")
-    _settings_options(migrate)
+    settings_options(migrate)
     migrate.set_defaults(run=_migrate)
 
     config = commands.add_parser("config", help="check the configuration")
     config.add_argument("what", choices=["check"])
-    _settings_options(config)
+    settings_options(config)
     config.set_defaults(run=_config)
 
     user = commands.add_parser("user", help="add a user")
@@ -64,30 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     user.add_argument("--username", help="default: the e-mail address")
     user.add_argument("--role", action="append", default=[], help="role name; may be repeated")
     user.add_argument("--admin", action="store_true", help="give the role admin")
-    _settings_options(user)
+    settings_options(user)
     user.set_defaults(run=_user)
     return parser
-
-
-def _settings_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, help="configuration file (default: omnicrm.yaml here)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data folder (server.data_dir)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override one setting")
-
-
-def _load(options: argparse.Namespace, **more: str) -> Settings:
-    from omnicrm.settings import SettingsError, load
-
-    sets = dict(more)
-    for text in options.set:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise SettingsError([f"--set {text}: write it as key.path=value"])
-        sets[name.strip()] = value
-    settings = load(options.config, sets=sets, data_dir=options.data)
-    for warning in settings.warnings:
-        print(f"omnicrm: warning: {warning}", file=sys.stderr)
-    return settings
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -99,27 +76,27 @@ def _demo(options: argparse.Namespace) -> int:
         return check.run(list(options.set))
     if options.data is None:
         options.data = Path("data/demo")
-    settings = _load(options, **demo.overrides(options.port, options.ocs_port))
+    settings = load_settings(options, **demo.overrides(options.port, options.ocs_port))
     return demo.run(settings)
 
 
 def _serve(options: argparse.Namespace) -> int:
     from omnicrm import serving
 
-    return serving.serve(_load(options), with_workers=not options.without_workers)
+    return serving.serve(load_settings(options), with_workers=not options.without_workers)
 
 
 def _worker(options: argparse.Namespace) -> int:
     from omnicrm import serving
 
-    return serving.work(_load(options))
+    return serving.work(load_settings(options))
 
 
 def _migrate(options: argparse.Namespace) -> int:
     from omnicrm import migrations
     from omnicrm.settings import ensure_secrets
 
-    settings = _load(options)
+    settings = load_settings(options)
     url = settings.database.sync_url
     settings.server.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     ensure_secrets(settings, database_has_data=migrations.revision_of(url) is not None)
@@ -131,7 +108,7 @@ def _migrate(options: argparse.Namespace) -> int:
 def _config(options: argparse.Namespace) -> int:
     from omnicrm.settings import check_start
 
-    settings = _load(options)
+    settings = load_settings(options)
     check_start(settings)
     print(f"The configuration is sound ({settings.path or 'defaults'}); {len(settings.warnings)} warnings.")
     return 0
@@ -149,7 +126,7 @@ def _user(options: argparse.Namespace) -> int:
     if len(password) < 8:
         print("omnicrm: the password needs at least 8 characters", file=sys.stderr)
         return 2
-    parts = app.build(app.prepare(_load(options)))
+    parts = app.build(app.prepare(load_settings(options)))
     roles = (*options.role, *(["admin"] if options.admin else []))
     hashed = passwords.hash_password(password)
     cmd = actions.NewUser(options.username or options.email, options.email, hashed, roles)
@@ -161,7 +138,3 @@ def _user(options: argparse.Namespace) -> int:
         return 2
     print(f"User {user.username} added with the roles {', '.join(roles)}.")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
