@@ -49,6 +49,8 @@ OPEN_ROUTES = {
     "/crm/health",
     "/health",
     "/branding.css",
+    "/crm/docs",
+    "/crm/docs/openapi.json",
     "/static/{file_path:path}",
 }
 #: Tables whose rows are no activity of people: bookkeeping, events, the log itself.

@@ -83,6 +83,20 @@ PACKAGES = (
         },
     ),
     Package(
+        "swagger-ui-dist",
+        "5.35.0",
+        "swagger-ui",
+        "Apache-2.0",
+        "the page of the JSON API at /crm/docs/",
+        {
+            "swagger-ui.css": "swagger-ui.css",
+            "swagger-ui-bundle.js": "swagger-ui-bundle.js",
+            "swagger-ui-bundle.js.LICENSE.txt": "swagger-ui-bundle.js.LICENSE.txt",
+            "LICENSE": "LICENSE",
+            "NOTICE": "NOTICE",
+        },
+    ),
+    Package(
         "axe-core",
         "4.14.1",
         "axe-core",

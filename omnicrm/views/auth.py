@@ -13,6 +13,7 @@ from omnicrm.domain.actor import Actor
 from omnicrm.domain.errors import Invalid, NotAuthenticated
 from omnicrm.domain.identity import actions, passwords, queries, tokens
 from omnicrm.views import http
+from omnicrm.views.openapi_schemas import takes
 from omnicrm.views.page import page, redirect
 
 WRONG = "Invalid email or password"
@@ -98,7 +99,12 @@ async def logout(request: Request[Any, Any, Any]) -> Response[Any]:
     return answer
 
 
-@post(["/crm/auth/login", "/auth/login"], opt=http.public(), status_code=200, summary="Log in for the JSON API")
+@post(
+    ["/crm/auth/login", "/auth/login"],
+    opt=http.public() | takes("email", "password"),
+    status_code=200,
+    summary="Log in for the JSON API",
+)
 async def api_login(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """`{"email", "password"}` -> token, refresh_token, permissions, roles (AUTH-014)."""
     body = await http.json_body(request)
@@ -114,7 +120,12 @@ async def api_login(request: Request[Any, Any, Any]) -> dict[str, Any]:
     return await _tokens(door, user_id, refresh)
 
 
-@post(["/crm/auth/refresh", "/auth/refresh"], opt=http.public(), status_code=200, summary="Trade a refresh token")
+@post(
+    ["/crm/auth/refresh", "/auth/refresh"],
+    opt=http.public() | takes("refresh_token"),
+    status_code=200,
+    summary="Trade a refresh token",
+)
 async def api_refresh(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """`{"refresh_token"}` -> a new pair; the old refresh token is used up (PROV-181)."""
     body = await http.json_body(request)

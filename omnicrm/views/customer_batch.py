@@ -17,6 +17,7 @@ from omnicrm.domain.errors import DomainError, Invalid
 from omnicrm.domain.resource import Write
 from omnicrm.settings import Settings
 from omnicrm.views import http
+from omnicrm.views.openapi_schemas import takes
 from omnicrm.views.page import page
 
 AnyRequest = Request[Any, Any, Any]
@@ -82,7 +83,12 @@ async def run(request: AnyRequest, sent_ids: Iterable[Any], name: str, given: Ma
     return outcomes
 
 
-@post("/crm/customer/bulk", opt=http.json(*_ANY), status_code=200, summary="One operation on many customers")
+@post(
+    "/crm/customer/bulk",
+    opt=http.json(*_ANY) | takes("action", customer_ids={"type": "array", "items": {"type": "integer"}}),
+    status_code=200,
+    summary="One operation on many customers",
+)
 async def bulk(request: AnyRequest) -> dict[str, Any]:
     """`{"customer_ids": […], "action": "archive"|"restore"|"set_status"|"add_tag", …}`."""
     body = await http.json_body(request)
