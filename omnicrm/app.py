@@ -55,6 +55,7 @@ from omnicrm.views import services as service_views
 from omnicrm.views.errors import HANDLERS
 from omnicrm.views.headers import before_send
 from omnicrm.views.http import guard, public
+from omnicrm.views.limits import Limits
 from omnicrm.views.page import environment
 from omnicrm.views.usage import SharedReads
 from omnicrm.worker import Queue, Workers
@@ -228,6 +229,7 @@ def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool =
                 "jinja": environment(settings),
                 "sandbox": sandbox,
                 "usage_reads": SharedReads(),
+                "limits": Limits(settings),
                 "is_https": settings.crm.public_url.startswith("https:"),
                 "trusted_proxies": tuple(ip_network(text) for text in settings.server.trusted_proxies),
             }

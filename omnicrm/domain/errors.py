@@ -40,3 +40,11 @@ class Invalid(DomainError):
 
 class Unavailable(DomainError):
     """Something that we need is busy or out of reach; the same call may go through later (503)."""
+
+
+class TooMany(DomainError):
+    """The caller asks too often (429); `seconds` until the next request may come."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many requests. Try again in {seconds} {'second' if seconds == 1 else 'seconds'}.")
+        self.seconds = seconds

@@ -46,13 +46,13 @@ def _safe_next(target: str) -> str:
     return target if fine else ""
 
 
-@get("/login", opt=http.public(), name="login", include_in_schema=False)
+@get("/login", opt=http.public("public"), name="login", include_in_schema=False)
 async def login_page(request: Request[Any, Any, Any]) -> Response[str]:
     wanted = _safe_next(request.query_params.get("next", ""))
     return page(request, "login.html", email="", remember=False, next=wanted, error=None, forgot_enabled=False)
 
 
-@post("/login", opt=http.public(), status_code=200, include_in_schema=False)
+@post("/login", opt=http.public("login"), status_code=200, include_in_schema=False)
 async def login(request: Request[Any, Any, Any]) -> Response[Any]:
     form = await http.form_body(request)
     door, caller = http.door(request), http.anonymous(request)
@@ -101,7 +101,7 @@ async def logout(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @post(
     ["/crm/auth/login", "/auth/login"],
-    opt=http.public() | takes("email", "password"),
+    opt=http.public("login") | takes("email", "password"),
     status_code=200,
     summary="Log in for the JSON API",
 )
@@ -122,7 +122,7 @@ async def api_login(request: Request[Any, Any, Any]) -> dict[str, Any]:
 
 @post(
     ["/crm/auth/refresh", "/auth/refresh"],
-    opt=http.public() | takes("refresh_token"),
+    opt=http.public("public") | takes("refresh_token"),
     status_code=200,
     summary="Trade a refresh token",
 )

@@ -10,7 +10,16 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
-from omnicrm.domain.errors import Conflict, DomainError, Invalid, NotAuthenticated, NotFound, NotPermitted, Unavailable
+from omnicrm.domain.errors import (
+    Conflict,
+    DomainError,
+    Invalid,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    TooMany,
+    Unavailable,
+)
 from omnicrm.views.page import render_error
 
 log = logging.getLogger("omnicrm.web")
@@ -21,6 +30,7 @@ STATUS: dict[type[DomainError], int] = {
     NotPermitted: 403,
     NotFound: 404,
     Conflict: 409,
+    TooMany: 429,
     Unavailable: 503,
 }
 
@@ -37,14 +47,17 @@ def wants_json(request: Request[Any, Any, Any]) -> bool:
 
 def on_domain_error(request: Request[Any, Any, Any], error: DomainError) -> Response[Any]:
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    headers = {"Retry-After": str(error.seconds)} if isinstance(error, TooMany) else {}
     if not wants_json(request):
         if isinstance(error, NotAuthenticated):
             return _to_login(request)
-        return render_error(request, status, error.message)
+        answer = render_error(request, status, error.message)
+        answer.headers.update(headers)
+        return answer
     body: dict[str, Any] = {"message": error.message, **error.extra}
     if isinstance(error, Invalid):
         body["errors"] = error.errors
-    return Response(body, status_code=status)
+    return Response(body, status_code=status, headers=headers)
 
 
 def _to_login(request: Request[Any, Any, Any]) -> Response[Any]:

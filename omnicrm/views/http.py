@@ -37,6 +37,8 @@ Way = Literal["page", "json", "download", "public"]
 class Access:
     way: Way
     permissions: tuple[str, ...] = ()
+    #: The rate limit of a public route, by address; JSON routes have that of the API, by user (views/limits.py).
+    limit: Literal["", "login", "public"] = ""
 
 
 def page(*permissions: str) -> dict[str, Access]:
@@ -49,9 +51,9 @@ def json(*permissions: str) -> dict[str, Access]:
     return {"access": Access("json", permissions)}
 
 
-def public() -> dict[str, Access]:
+def public(limit: Literal["", "login", "public"] = "") -> dict[str, Access]:
     """`opt` of a route that needs no caller: login, health, static files."""
-    return {"access": Access("public")}
+    return {"access": Access("public", limit=limit)}
 
 
 def door(connection: ASGIConnection[Any, Any, Any, Any]) -> Door:
@@ -95,6 +97,8 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     access: Access = handler.opt["access"]
     if any(isinstance(part, int) and part > _LARGEST_ID for part in connection.path_params.values()):
         raise NotFound("There is nothing at this address.")
+    if access.limit:
+        connection.app.state.limits.admit(access.limit, client_ip(connection))
     if access.way == "public":
         return
     caller = None
@@ -129,6 +133,7 @@ async def _by_token(connection: ASGIConnection[Any, Any, Any, Any], token: str) 
     if claims.get("type") == "job":
         found = await here.read(actor_of_job, int(claims["job_id"]), int(claims["lease"]))
     elif claims.get("type") == "access":
+        connection.app.state.limits.admit("api", claims["sub"])
         found = await here.read(queries.actor_of_user, here.settings, int(claims["sub"]), client_ip(connection))
     if found is None:
         raise NotAuthenticated("The token is not valid any more.")

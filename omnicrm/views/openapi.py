@@ -25,6 +25,7 @@ _ERRORS = {
     "401": "No caller, or one whose token or key is not valid",
     "403": "The caller lacks the permission",
     "404": "There is no such record, or it is another customer's",
+    "429": "Too many requests; `Retry-After` says how many seconds to wait",
     "409": "The record is in the way of this: taken, in use, or changed meanwhile",
 }
 _INTRO = """\
@@ -170,7 +171,7 @@ def _responses(method: str, path: str, resource: Resource[Any] | None, is_open: 
     return {"200": {"description": "Done", "content": {"application/json": {"schema": schema}}}, **refusals}
 
 
-@get(f"{BASE}/docs/openapi.json", opt=http.public(), include_in_schema=False)
+@get(f"{BASE}/docs/openapi.json", opt=http.public("public"), include_in_schema=False)
 async def document(request: Request[Any, Any, Any]) -> Response[Any]:
     """Made once a process: routes do not change while it lives."""
     state = request.app.state
@@ -179,7 +180,7 @@ async def document(request: Request[Any, Any, Any]) -> Response[Any]:
     return Response(state.openapi, headers={"Cache-Control": "no-cache"})
 
 
-@get(f"{BASE}/docs", opt=http.public(), include_in_schema=False)
+@get(f"{BASE}/docs", opt=http.public("public"), include_in_schema=False)
 async def docs(request: Request[Any, Any, Any]) -> Response[str]:
     return page(request, "api_docs.html", title="API")
 

@@ -26,6 +26,8 @@ PAGES = (
     *(f"/services/2#{tab}" for tab in range(1, 6)),
     "/provisioning",
     "/provisioning/1",
+    "/provisioning/queue",
+    "/alerts",
     "/catalogue",
     "/products",
     "/products/1",
@@ -42,7 +44,7 @@ EXPECTED = ("status of 404",)
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("demo")
-    with running_demo(folder, folder / "demo.log", [], Timeline()) as running:
+    with running_demo(folder, folder / "demo.log", ["security.rate_limits.login=1000"], Timeline()) as running:
         running.log_in()
         running.settle(
             {
