@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,18 +25,29 @@ from omnicrm.domain.billing import actions as _billing_actions  # noqa: F401 - d
 from omnicrm.domain.billing import queries as billing
 from omnicrm.domain.catalogue import ports as catalogue_ports
 from omnicrm.domain.charging.ports import ChargingEngine, JobRef
+from omnicrm.domain.checking.ports import RunRemains, SubscriberRegister
 from omnicrm.domain.customers import ports as customer_ports
 from omnicrm.domain.errors import NotAuthenticated
 from omnicrm.domain.identity import actions as identity
 from omnicrm.domain.identity import tokens
 from omnicrm.domain.inventory import actions as _inventory_actions  # noqa: F401
-from omnicrm.domain.provisioning import flows as _flows  # noqa: F401 - declares its jobs
+from omnicrm.domain.messaging.ports import Letters, Mailer
+from omnicrm.domain.provisioning import cancelling as _cancelling  # noqa: F401 - declares its jobs
+from omnicrm.domain.provisioning import failure_mail as _failure_mail  # noqa: F401
+from omnicrm.domain.provisioning import flows as _flows  # noqa: F401
+from omnicrm.domain.provisioning import simple as _simple  # noqa: F401
+from omnicrm.domain.provisioning import suspending as _suspending  # noqa: F401
+from omnicrm.domain.provisioning import turns as _turns  # noqa: F401
 from omnicrm.domain.provisioning.ports import PlaybookRunner
 from omnicrm.domain.provisioning.queries import actor_of_job
 from omnicrm.domain.services import actions as _service_actions  # noqa: F401
 from omnicrm.domain.services import queries as services
 from omnicrm.integrations.ansible import AnsibleRunner
 from omnicrm.integrations.cgrates import CgratesClient
+from omnicrm.integrations.hss import HssRegister
+from omnicrm.integrations.letters import MailTemplates
+from omnicrm.integrations.mailjet import MailjetClient
+from omnicrm.integrations.run_remains import MachineRemains
 from omnicrm.paths import PLAYBOOKS, STATIC
 from omnicrm.settings import Settings, SettingsError, ensure_secrets
 from omnicrm.views import (
@@ -48,6 +60,7 @@ from omnicrm.views import (
     products,
     provisions,
     records,
+    simple_provision,
     site,
     transactions,
 )
@@ -113,11 +126,19 @@ def build(settings: Settings) -> Parts:
     db = store.Database(database.sync_url, database.async_url, database.pool_size)
     queue = Queue(settings)
     door = Door(db, settings, wake=queue.announce)
-    ports: dict[type, Any] = {
+    return Parts(settings, db, door, queue, outside(settings))
+
+
+def outside(settings: Settings) -> dict[type, Any]:
+    """The outside systems by the port that they implement; nothing is called yet."""
+    return {
         ChargingEngine: CgratesClient(settings.ocs.endpoint, settings.ocs.ocsTenant, settings.ocs.timeout_seconds),
         PlaybookRunner: AnsibleRunner(settings.server.data_dir / "runs", PLAYBOOKS),
+        Mailer: MailjetClient(settings.mailjet.base_url, settings.mailjet.api_key, settings.mailjet.api_secret),
+        Letters: MailTemplates(environment(settings)),
+        SubscriberRegister: HssRegister(settings.hss.hss_peers),
+        RunRemains: MachineRemains(settings.server.data_dir / "runs"),
     }
-    return Parts(settings, db, door, queue, ports)
 
 
 def _job_of(parts: Parts, token: str) -> JobRef | None:
@@ -142,10 +163,12 @@ async def charging(parts: Parts) -> AsyncIterator[None]:
         return
     from omnicrm.domain.charging.door import Door as ChargingDoor
     from omnicrm.domain.charging.engine import Engine
+    from omnicrm.domain.provisioning.simple import start_from_plan
     from omnicrm.integrations.engine_post import EnginePost
     from omnicrm.views.jsonrpc import serve
 
-    post = EnginePost()
+    crm = parts.settings.crm
+    post = EnginePost(partial(start_from_plan, parts.door), (crm.base_url, crm.public_url), parts.settings.server.port)
     engine = await asyncio.to_thread(
         Engine.open,
         parts.settings.charging.url,
@@ -212,6 +235,7 @@ def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool =
             *service_views.HANDLERS,
             *transactions.HANDLERS,
             *provisions.HANDLERS,
+            *simple_provision.HANDLERS,
             *activity.HANDLERS,
             *openapi.HANDLERS,
             *sandbox_handlers,

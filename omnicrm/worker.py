@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import Any
 
 from huey import RedisHuey, SqliteHuey
 from huey.consumer import Consumer
 
-from omnicrm.domain import jobs
+from omnicrm.domain import jobs, lanes
 from omnicrm.domain.errors import DomainError
 from omnicrm.domain.jobs import HEARTBEAT, KINDS, Held, Job, Runtime
+from omnicrm.domain.periodic import PERIODIC
 
 log = logging.getLogger("omnicrm.worker")
 
@@ -83,6 +85,7 @@ class Workers:
         self._held: dict[int, tuple[int, threading.Event]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._next: dict[str, float] = {}
         self._consumers: list[Any] = []
         self._threads: list[threading.Thread] = []
 
@@ -128,12 +131,13 @@ class Workers:
             if self._stop.wait(HEARTBEAT.total_seconds()):
                 return
 
-    def run(self, job_id: int) -> None:
-        """Claim the job and run it to its end. Harmless for a job that another worker took."""
+    def run(self, announced: int) -> None:
+        """Claim the announced job, or the one whose turn it is, and run it to its end. Harmless when all are taken."""
         door = self.runtime.door
-        row = door.db.write(lambda session: jobs.claim(session, job_id, door.clock()))
+        row = door.db.write(lambda session: lanes.claim_next(session, announced, door.clock()))
         if row is None:
             return
+        job_id = row.job_id
         event = threading.Event()
         with self._lock:
             self._held[job_id] = (row.lease, event)
@@ -167,6 +171,19 @@ class Workers:
     def sweep(self) -> None:
         door = self.runtime.door
         if door.db.read(lambda session: jobs.has_lost(session, door.clock())):
-            door.db.write(lambda session: jobs.settle_lost(session, door.clock()))
+            self.queue.announce(door.db.write(lambda session: jobs.settle_lost(session, door.clock())))
+        self._run_periodic()
         waiting = door.db.read(lambda session: jobs.unheard(session, door.clock()))
         self.queue.announce([job for job in waiting if self.queue.lanes[job.lane].pending_count() == 0])
+
+    def _run_periodic(self) -> None:
+        """Run what is due; the first time at the start. One that fails is not in the way of the others."""
+        now = time.monotonic()
+        for name, step in PERIODIC.items():
+            if now < self._next.get(name, 0):
+                continue
+            self._next[name] = now + step.every.total_seconds()
+            try:
+                step.run(self.runtime)
+            except Exception:
+                log.exception("the periodic step %s failed; it runs again", name)

@@ -51,6 +51,7 @@ OPEN_ROUTES = {
     "/branding.css",
     "/crm/docs",
     "/crm/docs/openapi.json",
+    "/metrics",  # lets in addresses and a token of its own (monitoring.metrics_*)
     "/static/{file_path:path}",
 }
 #: Tables whose rows are no activity of people: bookkeeping, events, the log itself.

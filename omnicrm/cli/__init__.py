@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from omnicrm.cli import plays
 from omnicrm.cli.options import load_settings, settings_options
 
 
@@ -51,10 +52,17 @@ def _parser() -> argparse.ArgumentParser:
     settings_options(migrate)
     migrate.set_defaults(run=_migrate)
 
+    check = commands.add_parser("check", help="compare records, charging and HSS with each other; reads only")
+    check.add_argument("--json", action="store_true", help="print the report as JSON")
+    settings_options(check)
+    check.set_defaults(run=_check)
+
     config = commands.add_parser("config", help="check the configuration")
     config.add_argument("what", choices=["check"])
     settings_options(config)
     config.set_defaults(run=_config)
+
+    plays.add_commands(commands)
 
     user = commands.add_parser("user", help="add a user")
     user.add_argument("what", choices=["add"])
@@ -103,6 +111,12 @@ def _migrate(options: argparse.Namespace) -> int:
     migrations.upgrade(url)
     print(f"The tables of {settings.database.sync_url.shown} are at {migrations.HEAD}.")
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from omnicrm.cli import check
+
+    return check.run(options)
 
 
 def _config(options: argparse.Namespace) -> int:

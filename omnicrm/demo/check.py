@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +72,21 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_demo(folder: Path, log: Path, sets: list[str], timeline: Timeline) -> Iterator[Shop]:
+def running_demo(
+    folder: Path,
+    log: Path,
+    sets: Sequence[str],
+    timeline: Timeline,
+    *,
+    options: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Shop]:
+    """A demo in a process of its own. `options` go to its command line; without `environ` it inherits ours."""
     port, ocs_port = _free_port(), _free_port()
-    command = [sys.executable, "-m", "omnicrm", "demo", "--data", str(folder / "data")]
+    command = [sys.executable, "-m", "omnicrm", "demo", "--data", str(folder / "data"), *options]
     command += ["--port", str(port), "--ocs-port", str(ocs_port), *(part for text in sets for part in ("--set", text))]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environ, start_new_session=True)
         try:
             with timeline.step("start with fresh data") as notes:
                 shop = Shop(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{ocs_port}")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import threading
 import time
 from typing import Any
+
+import httpx
 
 from omnicrm.app import Parts
 from omnicrm.demo import LOGINS, PASSWORD, content
@@ -199,6 +202,13 @@ def _nth(door: Door, kind: str, place: int) -> Any:
     return door.read_now(lambda session: session.scalars(query.offset(place).limit(1)).one())
 
 
+def _subscriber(parts: Parts, imsi: str, number: str) -> None:
+    """What the play tells the HSS peers, which are sandboxes of this very server."""
+    profile = {"imsi": imsi, "msisdn": re.sub(r"\D", "", number), "enabled": True, "apn_list": "1,2"}
+    for peer in parts.settings.hss.hss_peers if parts.settings.sandbox.active else ():
+        httpx.put(f"{peer}/subscriber/{imsi}", json=profile, trust_env=False).raise_for_status()
+
+
 def _service(parts: Parts, product: Any, place: int) -> None:
     """A service as the shipped play would leave it, and some weeks of usage."""
     engine: ChargingEngine = parts.ports[ChargingEngine]
@@ -236,6 +246,7 @@ def _service(parts: Parts, product: Any, place: int) -> None:
     for item in (sim, number):
         held = {"customer_id": customer_id, "service_id": service.service_id, "item_state": "Assigned"}
         parts.door.act_now(inventory.actions["update"], SYSTEM, Write(item.inventory_id, held))
+    _subscriber(parts, sim.itemtext2, number.itemtext1)
     _add(
         parts.door,
         transactions,

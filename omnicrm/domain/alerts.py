@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from omnicrm.domain.action import Ctx, action
 from omnicrm.store import Base, String, UtcDateTime, table
 
 Severity = Literal["warning", "critical"]
@@ -68,3 +69,13 @@ def open_alerts(session: Session, limit: int = 200) -> list[Alert]:
 
 def count_open(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(Alert).where(Alert.cleared_at.is_(None))) or 0
+
+
+@action("alerts.dismiss", permission="update_provision")
+def dismiss(ctx: Ctx, cmd: int) -> Alert:
+    """Staff have seen to it, or decided not to; when the same is found again the alert is open again."""
+    row = ctx.load(Alert, cmd, name="Alert")
+    if row.cleared_at is None:
+        row.cleared_at = ctx.now
+        ctx.note("alert", "dismiss", f"Alert dismissed: {row.title}", entity_id=row.alert_id)
+    return row

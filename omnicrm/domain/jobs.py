@@ -181,7 +181,7 @@ def finish(session: Session, job_id: int, lease: int, now: datetime, error: str 
     if row.lease != lease or row.state != "running":
         return False
     if error is not None and row.attempts < row.max_attempts and not row.cancel_requested:
-        row.state, row.run_at = "queued", now + timedelta(seconds=min(15 * 2 ** (row.attempts - 1), 3600))
+        row.state, row.run_at = "queued", now + _pause(row.attempts)
     else:
         row.state = "done" if error is None else "cancelled" if row.cancel_requested else "failed"
         row.finished_at, row.error = now, error and error[:2000]
@@ -191,11 +191,19 @@ def finish(session: Session, job_id: int, lease: int, now: datetime, error: str 
     return True
 
 
-def _answer_for(session: Session, row: Job, now: datetime) -> None:
+def _pause(attempts: int) -> timedelta:
+    """Before the next attempt: short at first, for a neighbour that only restarts; at most an hour."""
+    return timedelta(seconds=min(5 * 3 ** (attempts - 1), 3600))
+
+
+def _answer_for(session: Session, row: Job, now: datetime) -> list[Job]:
     """Nothing runs this job any more: the kind that answers for it takes over, in the same transaction."""
-    answer = KINDS[row.kind].lost
-    if answer is not None:
-        session.add(job_row(answer, row.subject_id, now, args={"job_id": row.job_id, "reason": row.error or ""}))
+    kind = KINDS[row.kind].lost
+    if kind is None:
+        return []
+    answer = job_row(kind, row.subject_id, now, args={"job_id": row.job_id, "reason": row.error or ""})
+    session.add(answer)
+    return [answer]
 
 
 def has_lost(session: Session, now: datetime) -> bool:
@@ -220,8 +228,10 @@ def _is_gone(boot_id: str) -> bool:
     return here and _life(pid) != life and boot_id != BOOT_ID
 
 
-def settle_lost(session: Session, now: datetime) -> None:
-    """Running jobs without a heartbeat: put back while they have attempts left, else failed and answered for."""
+def settle_lost(session: Session, now: datetime) -> list[Job]:
+    """Running jobs without a heartbeat: put back while they have attempts left, else failed and answered for. Gives
+    the jobs that wait now."""
+    waiting: list[Job] = []
     rows = session.scalars(
         select(Job)
         .where(Job.job_id.in_(_lost_ids(session, now)), Job.state == "running")
@@ -231,15 +241,14 @@ def settle_lost(session: Session, now: datetime) -> None:
         row.lease += 1  # whoever held the old number is refused from now on
         if row.attempts < row.max_attempts:
             row.state, row.run_at = "queued", now
+            waiting.append(row)
         else:
             row.state, row.finished_at, row.error = "failed", now, "The worker of this job stopped."
-            _answer_for(session, row, now)
+            waiting += _answer_for(session, row, now)
+    return waiting
 
 
 def unheard(session: Session, now: datetime) -> list[Job]:
-    """Queued jobs that are due and that no worker took."""
-    return list(
-        session.scalars(
-            select(Job).where(Job.state == "queued", Job.run_at <= now - UNHEARD).order_by(Job.job_id).limit(200)
-        )
-    )
+    """Queued jobs that are due and that no worker took. What was put off is announced for the first time here."""
+    due = (Job.run_at <= now - UNHEARD) | ((Job.run_at <= now) & (Job.run_at > Job.created))
+    return list(session.scalars(select(Job).where(Job.state == "queued", due).order_by(Job.job_id).limit(200)))

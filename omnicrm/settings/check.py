@@ -38,6 +38,9 @@ def problems(settings: Settings) -> Iterator[str]:
         yield "usage.colour_limits: two percentages are needed, the higher first, as in [50, 20]"
     if settings.provisioning.max_seconds < settings.provisioning.timeout_seconds:
         yield "provisioning.max_seconds: it is shorter than provisioning.timeout_seconds; raise it"
+    for play, seconds in settings.provisioning.timeout_by_play.items():
+        if settings.provisioning.max_seconds < seconds:
+            yield f"provisioning.max_seconds: it is shorter than provisioning.timeout_by_play for {play}; raise it"
     yield from _sandbox(settings)
 
 

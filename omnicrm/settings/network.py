@@ -139,12 +139,41 @@ class Provisioning:
     )
     workers: int = key(integer(1, 64), "Plays that run at the same time.", 2)
     timeout_seconds: int = key(integer(5, 86_400), "Longest time without a sign of life from a play.", 300)
+    timeout_by_play: Mapping[str, int] = key(
+        map_of("mapping: play to seconds", integer(5, 86_400)),
+        "The same for single plays, where one silent task takes longer.",
+        MappingProxyType({}),
+        sample="{play_prov_cpe_mikrotik: 900}",
+    )
     max_seconds: int = key(integer(10, 86_400), "Longest run of a play.", 3600)
+    late_answer_seconds: int = key(
+        integer(0, 3600),
+        "After a request without an answer, a failed order is undone once more this much later; 0: only once.",
+        30,
+    )
+    max_folder_mb: int = key(integer(16, 100_000), "Room that a running play may fill in its folder.", 256)
+    max_memory_mb: int = key(integer(512, 100_000), "Memory that the processes of one play may take together.", 2048)
     token_minutes: int = key(integer(1, 1440), "Life of tokens for callers with a key or trusted address.", 120)
+    cancel_grace_days: int = key(
+        integer(0, 365), "Days that a cancelled service stays usable and can be reinstated; 0 ends it at once.", 0
+    )
+    deprovision_expired_days: int | None = key(
+        integer(0, 3650),
+        "Days after its end date (`service_deactivate_date`) at which a service is deprovisioned.",
+        otherwise="never by itself",
+        sample="7",
+    )
+    deprovision_at_contract_end: bool = key(
+        FLAG, "Deprovision services at the end of their contract, unless they renew by themselves.", False
+    )
     return_days: int = key(integer(0, 365), "Days to return equipment after a cancellation.", 14)
     return_fee: Decimal | None = key(
         number(), "Charged when it is not returned, in major units.", otherwise="off", sample="150"
     )
+
+    def silence_of(self, play: str) -> int:
+        """Longest silence of a play, in seconds (PC-07)."""
+        return self.timeout_by_play.get(play, self.timeout_seconds)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...] 
             ("Customers", "/customers", "users", ("view_customer",)),
             ("Services", "/services", "wifi", ("view_customer_service",)),
             ("Provisioning", "/provisioning", "list-check", ("view_provision",)),
+            ("Queue", "/provisioning/queue", "hourglass-half", ("view_provision",)),
+            ("Alerts", "/alerts", "bell", ("view_provision",)),
         ),
     ),
     (
@@ -43,10 +45,13 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...] 
 
 
 def navigation(actor: Actor, path: str, settings: Settings) -> list[dict[str, Any]]:
+    """The groups of the menu; the item with the longest address that leads to `path` is the active one."""
+    known = [href for _, items in MENU for _, href, _, _ in items]
+    here = max((href for href in known if path == href or path.startswith(f"{href}/")), key=len, default="")
     groups = []
     for label, items in MENU:
         shown = [
-            {"label": text, "href": href, "icon": icon, "active": path == href or path.startswith(f"{href}/")}
+            {"label": text, "href": href, "icon": icon, "active": href == here}
             for text, href, icon, needed in items
             if actor.can_any(needed) and (href != "/sandbox" or settings.sandbox.active)
         ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from jinja2 import Environment, FileSystemLoader
 from litestar import MediaType, Request, Response
 from litestar.response import Redirect
@@ -40,10 +40,18 @@ def environment(settings: Settings) -> Environment:
     def shown_date(value: datetime | None) -> str:
         return format_date(local(value), "d MMM y", locale=locale) if value else ""
 
+    def shown_time(value: datetime | None) -> str:
+        return format_time(local(value), "HH:mm", locale=locale) if value else ""
+
+    def shown_age(value: timedelta) -> str:
+        return format_timedelta(max(value, timedelta()), threshold=1.5, locale=locale)
+
     env.filters.update(
         money=lambda minor: money.shown(minor, settings.regional.currency_code, locale),
         datetime=shown_datetime,
         date=shown_date,
+        time=shown_time,
+        age=shown_age,
     )
     return env
 
@@ -130,6 +138,7 @@ def _common(request: Request[Any, Any, Any]) -> dict[str, Any]:
         "csrf_input": Markup('<input type="hidden" name="_csrf_token" value="{}">').format(token),
         "title": "",
         "toast": _flash(request),
+        "alerts_enabled": caller is not None and not caller.is_customer and caller.can("view_provision"),
         "sandbox_active": settings.sandbox.active and caller is not None and caller.can("admin"),
         "version": __version__,
         "path": path,

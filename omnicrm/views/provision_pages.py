@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,13 +12,14 @@ from litestar.params import FromPath
 from omnicrm.domain.catalogue import queries as catalogue
 from omnicrm.domain.customers import queries as customers
 from omnicrm.domain.errors import Conflict, Invalid
-from omnicrm.domain.provisioning import actions, queries
+from omnicrm.domain.provisioning import actions, chains, leftovers, queries
 from omnicrm.domain.provisioning.models import Provision
 from omnicrm.domain.provisioning.resource import provisions
-from omnicrm.domain.provisioning.steps import course, known_tasks
+from omnicrm.domain.provisioning.steps import course, end_of, known_tasks
 from omnicrm.domain.resource import ListQuery
 from omnicrm.views import http
 from omnicrm.views.page import page, redirect
+from omnicrm.views.provision_log import pretty
 from omnicrm.views.resource_pages import Column, Filter, Pages, Reading
 from omnicrm.views.resource_routes import pages_for
 
@@ -87,15 +87,17 @@ async def _job(request: AnyRequest, key: int, polled: bool = False) -> Response[
     door, actor = http.door(request), http.actor(request)
     may_see_results = actor.is_customer is False and actor.can("view_provision_event")
 
-    def read(session: Any) -> queries.Progress:
+    def read(session: Any) -> tuple[queries.Progress, list[chains.Link]]:
         row = provisions.get(session, actor, key)
         running = row.provisioning_status == 1
-        return queries.progress(session, row, with_results=may_see_results and not running)
+        found = queries.progress(session, row, with_results=may_see_results and not running)
+        return found, chains.steps_of(session, row)
 
-    found = await door.read(read)
+    found, chain = await door.read(read)
     row = found.provision
     tasks, undo = known_tasks(row.provision_id, row.provisioning_play, actions.plays_dirs(door.settings))
-    age = door.clock() - row.created
+    now = door.clock()
+    age = now - row.created
     poll = "200ms" if age < _YOUNG else f"{door.settings.ui.provision_poll_seconds}s"
     stopped = polled and found.is_over
     return page(
@@ -113,8 +115,13 @@ async def _job(request: AnyRequest, key: int, polled: bool = False) -> Response[
         polled=polled,
         # A free worker takes a job at once: nothing is worth saying before that.
         waits=found.queue_state == "queued" and bool(found.waiting_before or age > _AT_ONCE),
+        age=age,
+        cleans_at=found.cleans_at if found.cleans_at and found.cleans_at > now else None,
+        end=end_of(row, found.events, found.was_cancelled) if found.is_over else "",
+        leftovers=leftovers.load(row.leftovers),
+        chain=chain,
         may_see_results=may_see_results,
-        pretty=_pretty,
+        pretty=pretty,
         ending=row.action == "deprovision",
     )
 
@@ -124,14 +131,6 @@ def _title(found: queries.Progress) -> str:
     if row.action == "deprovision":
         return f"Cancel {found.service.service_name}" if found.service is not None else "Cancel a service"
     return f"{found.product_name or row.playbook_description or row.provisioning_play} for {found.customer_name}"
-
-
-def _pretty(text: str) -> str:
-    """Stored JSON with one value a line."""
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text
 
 
 @post("/provisioning/{key:int}/retry", opt=http.page("create_provision"), status_code=200, include_in_schema=False)
@@ -160,7 +159,17 @@ async def clean(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
         await http.door(request).act(actions.clean_again, http.actor(request), actions.Started(key))
     except Conflict as error:
         return redirect(f"/provisioning/{key}", error.message, "warning")
-    return redirect(f"/provisioning/{key}", "The clean-up runs again; reload to see how it ends.", "info")
+    return redirect(f"/provisioning/{key}", "The clean-up runs again.", "info")
 
 
-HANDLERS = [job, progress, retry, cancel, clean, *pages_for(PAGES, skip=frozenset({"detail"}))]
+@post("/provisioning/{key:int}/mended", opt=http.page("update_provision"), status_code=200, include_in_schema=False)
+async def mended(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
+    """What was left is seen to by hand."""
+    try:
+        await http.door(request).act(actions.mended_by_hand, http.actor(request), actions.Started(key))
+    except Conflict as error:
+        return redirect(f"/provisioning/{key}", error.message, "warning")
+    return redirect(f"/provisioning/{key}", "Noted: nothing is left.", "success")
+
+
+HANDLERS = [job, progress, retry, cancel, clean, mended, *pages_for(PAGES, skip=frozenset({"detail"}))]

@@ -52,4 +52,11 @@ async def clean(request: AnyRequest, key: FromPath[int]) -> dict[str, Any]:
     return {"result": "success", "provision_id": row.provision_id}
 
 
-HANDLERS = [order, retry, cancel, clean, *routes_for(provisions)]
+@post("/crm/provision/provision_id/{key:int}/mended", opt=http.json("update_provision"), status_code=200)
+async def mended(request: AnyRequest, key: FromPath[int]) -> dict[str, Any]:
+    """What a job had left behind was removed by hand."""
+    row = await http.door(request).act(actions.mended_by_hand, http.actor(request), actions.Started(key))
+    return {"result": "success", "provision_id": row.provision_id}
+
+
+HANDLERS = [order, retry, cancel, clean, mended, *routes_for(provisions)]

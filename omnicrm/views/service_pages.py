@@ -10,10 +10,12 @@ from litestar.params import FromPath
 
 from omnicrm.domain import activity_log, listtext
 from omnicrm.domain.catalogue import queries as catalogue
+from omnicrm.domain.charging.units import Reading as Units
+from omnicrm.domain.charging.usage_cards import usage_cards, visible_kinds
 from omnicrm.domain.customers import queries as customers
 from omnicrm.domain.errors import Conflict, Invalid
 from omnicrm.domain.inventory import queries as stock
-from omnicrm.domain.provisioning import actions as provisioning
+from omnicrm.domain.provisioning import cancelling, suspending
 from omnicrm.domain.provisioning import queries as jobs
 from omnicrm.domain.resource import ListQuery
 from omnicrm.domain.services import queries
@@ -24,6 +26,7 @@ from omnicrm.views.page import page, redirect
 from omnicrm.views.resource_forms import Choices
 from omnicrm.views.resource_pages import Column, Filter, Pages, Place, Reading, Section
 from omnicrm.views.resource_routes import pages_for
+from omnicrm.views.usage import account_of
 
 AnyRequest = Request[Any, Any, Any]
 _SHOW = http.page("view_customer_service")
@@ -121,6 +124,8 @@ async def show(request: AnyRequest, key: FromPath[int]) -> Response[str]:
             "shown": found,
             "job": next(iter(jobs.of_service(session, actor, key, 1)), None) if may_see_jobs else None,
             "items": stock.of_service(session, actor, key) if may_see_stock else [],
+            "parts": queries.parts_of(session, actor, key),
+            "change": None if actor.is_customer else suspending.open_change(session, key),
         }
 
     found = await door.read(read)
@@ -172,14 +177,79 @@ async def _tab(request: AnyRequest, key: int, name: str, read: Any) -> Response[
     return page(request, f"service_{name}.html", "tab", title=title, service=service, **found)
 
 
+@get("/services/{key:int}/cancel", opt=http.page("delete_customer_service"), include_in_schema=False)
+async def ask_cancel(request: AnyRequest, key: FromPath[int]) -> Response[str]:
+    """The question before a service ends, with what is released: items, balances, renewals (PROV-230, PROV-238)."""
+    door, actor = http.door(request), http.actor(request)
+
+    def read(session: Any) -> dict[str, Any]:
+        return {
+            "service": services.get(session, actor, key, "delete"),
+            "items": stock.of_service(session, actor, key) if actor.can("view_inventory") else [],
+            "parts": queries.parts_of(session, actor, key),
+        }
+
+    found = await door.read(read)
+    service = found["service"]
+    account, problem = await account_of(request, service.service_uuid)
+    kinds = visible_kinds(service.service_type)
+    return page(
+        request,
+        "service_cancel.html",
+        title=f"Cancel {service.service_name}",
+        cards=usage_cards(account, Units.of(door.settings), door.clock(), kinds) if account else [],
+        plans=(account or {}).get("ActionPlans", []),
+        problem=problem,
+        grace=door.settings.provisioning.cancel_grace_days if service.group == "Active" else 0,
+        **found,
+    )
+
+
 @post("/services/{key:int}/cancel", opt=http.page("delete_customer_service"), status_code=200, include_in_schema=False)
 async def cancel(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
-    """Start the deprovision job; its page shows how the service is taken down (PROV-230)."""
+    """Cancel it: after the grace period, or by the deprovision job whose page follows (PROV-230, PROV-231)."""
+    form = await http.form_body(request)
+    command = cancelling.Cancel(key, at_once=form.get("at_once") == "true")
     try:
-        row = await http.door(request).act(provisioning.cancel_service, http.actor(request), key)
+        found = await http.door(request).act(cancelling.cancel_service, http.actor(request), command)
     except (Invalid, Conflict) as error:
         return redirect(f"/services/{key}", error.message, "danger")
-    return redirect(f"/provisioning/{row.provision_id}")
+    if found.job is None:
+        return redirect(f"/services/{key}", "The service is cancelled. It can be reinstated until it ends.")
+    return redirect(f"/provisioning/{found.job.provision_id}")
+
+
+@post(
+    "/services/{key:int}/reinstate",
+    opt=http.page("delete_customer_service"),
+    status_code=200,
+    include_in_schema=False,
+)
+async def reinstate(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
+    return await _change(request, key, cancelling.reinstate, "The service goes on as before.")
+
+
+@post("/services/{key:int}/suspend", opt=http.page("update_customer_service"), status_code=200, include_in_schema=False)
+async def suspend(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
+    return await _change(request, key, suspending.suspend, "The service is being suspended.")
+
+
+@post(
+    "/services/{key:int}/unsuspend",
+    opt=http.page("update_customer_service"),
+    status_code=200,
+    include_in_schema=False,
+)
+async def unsuspend(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
+    return await _change(request, key, suspending.unsuspend, "The service is being resumed.")
+
+
+async def _change(request: AnyRequest, key: int, change: Any, text: str) -> Response[Any]:
+    try:
+        await http.door(request).act(change, http.actor(request), key)
+    except Conflict as error:
+        return redirect(f"/services/{key}", error.message, "warning")
+    return redirect(f"/services/{key}", text)
 
 
 HANDLERS = [
@@ -187,7 +257,11 @@ HANDLERS = [
     inventory_tab,
     activity_tab,
     provisioning_tab,
+    ask_cancel,
     cancel,
+    reinstate,
+    suspend,
+    unsuspend,
     *pages_for(LIST, skip=frozenset({"new", "detail", "edit", "delete"})),
     *pages_for(FORM, skip=frozenset({"list", "new", "detail", "delete"})),
 ]

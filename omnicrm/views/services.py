@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request, delete, get
+from litestar import Request, delete, get, post
 from litestar.params import FromPath
 
 from omnicrm.domain.actor import Actor
-from omnicrm.domain.provisioning import actions as provisioning
+from omnicrm.domain.provisioning import cancelling, suspending
 from omnicrm.domain.resource import Write
 from omnicrm.domain.services import queries
 from omnicrm.domain.services.models import CustomerService
@@ -52,13 +52,47 @@ async def read_by_uuid(request: AnyRequest, service_uuid: FromPath[str]) -> dict
 
 @delete(_SINGLE, opt=http.json("delete_customer_service"), status_code=200, summary="Cancel a service")
 async def remove(request: AnyRequest, key: FromPath[int]) -> dict[str, Any]:
-    """A job removes the row that it made; for staff a deprovision job cancels the service (PC-30)."""
+    """A job removes the row that it made; staff cancel the service, at once with `?at_once=true` (PC-30, PROV-231)."""
     door, actor = http.door(request), http.actor(request)
     if actor.job is not None:
         await door.act(services.actions["delete"], actor, Write(key))
         return DONE
-    row = await door.act(provisioning.cancel_service, actor, key)
-    return {**DONE, "provision_id": row.provision_id, "message": "Deprovisioning job created"}
+    at_once = request.query_params.get("at_once", "").lower() in ("true", "1", "yes")
+    found = await door.act(cancelling.cancel_service, actor, cancelling.Cancel(key, at_once))
+    if found.job is not None:
+        return {**DONE, "provision_id": found.job.provision_id, "message": "Deprovisioning job created"}
+    shown = services.dump(found.service, door.settings, actor)
+    text = "The service is cancelled; it stays usable and can be reinstated until then"
+    return {**DONE, "service_status": shown["service_status"], "cancel_at": shown["cancel_at"], "message": text}
 
 
-HANDLERS = [read_one, read_by_uuid, remove, *routes_for(services, skip=frozenset({"get", "delete"}))]
+@post("/crm/service/{key:int}/reinstate", opt=http.json("delete_customer_service"), status_code=200)
+async def reinstate(request: AnyRequest, key: FromPath[int]) -> dict[str, Any]:
+    """Take a cancellation back while its grace period lasts (PROV-231)."""
+    row = await http.door(request).act(cancelling.reinstate, http.actor(request), key)
+    return {**DONE, "service_status": row.service_status}
+
+
+@post("/crm/service/{key:int}/suspend", opt=http.json("update_customer_service"), status_code=200)
+async def suspend(request: AnyRequest, key: FromPath[int]) -> dict[str, Any]:
+    """Suspend an active service; its status changes once the charging engine has followed (OCS-118, OCS-121)."""
+    job = await http.door(request).act(suspending.suspend, http.actor(request), key)
+    return {**DONE, "job_id": job.job_id, "message": "The service is being suspended"}
+
+
+@post("/crm/service/{key:int}/unsuspend", opt=http.json("update_customer_service"), status_code=200)
+async def unsuspend(request: AnyRequest, key: FromPath[int]) -> dict[str, Any]:
+    """Let a suspended service work again."""
+    job = await http.door(request).act(suspending.unsuspend, http.actor(request), key)
+    return {**DONE, "job_id": job.job_id, "message": "The service is being resumed"}
+
+
+HANDLERS = [
+    read_one,
+    read_by_uuid,
+    remove,
+    reinstate,
+    suspend,
+    unsuspend,
+    *routes_for(services, skip=frozenset({"get", "delete"})),
+]

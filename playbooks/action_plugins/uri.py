@@ -10,7 +10,9 @@ one, which `ansible.builtin.uri` always means. Besides, it helps documented play
 - addresses that they hard-code go to the configured ones;
 - a mapping or list as body means `body_format: json`;
 - a call to the CRM without an Authorization header carries the job's token;
-- a call to the embedded charging endpoint carries the job in X-OmniCRM-Job (decision 29).
+- a call to the embedded charging endpoint carries the job in X-OmniCRM-Job (decision 29);
+- a changing request that may have arrived although no answer came is marked `no_answer: true`, so that the product
+  looks once more, later, at what it had undone.
 
 These settings are a JSON file that the environment variable OMNICRM_PLAY_HTTP names; without it none of them applies.
 """
@@ -21,6 +23,8 @@ import contextlib
 import http.client
 import json
 import os
+import socket
+import ssl
 import time
 import urllib.error
 from collections.abc import Mapping
@@ -50,6 +54,11 @@ _HANDLED = frozenset(_BOOLEANS) | {
     *("url", "method", "headers", "body", "body_format", "status_code", "timeout", "url_username", "url_password"),
     *("follow_redirects", "http_agent"),
 }
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+#: A gateway's words for "whoever I asked has not told me what it did".
+_UNANSWERED = frozenset({502, 504})
+#: Failures before the first byte of a request was sent.
+_UNSENT = (ConnectionRefusedError, socket.gaierror, ssl.SSLError)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 #: Made once, where the plugin is loaded: reading the trusted certificates takes longer than a local request.
 _TRUSTED = urls.make_context()
@@ -59,7 +68,7 @@ class Unusual(Exception):
     """Arguments that the stock module is to deal with, if only to refuse them in its own words."""
 
 
-class NoAnswer(Exception):
+class NotSent(Exception):
     """The request could not be made at all; the text tells why."""
 
 
@@ -212,8 +221,10 @@ def _answer(request: dict[str, Any], ours: dict[str, str]) -> dict[str, Any]:
     asked = urls.mask_url(request["url"])
     try:
         info, content_type, charset, raw = _fetch(request, ours)
-    except NoAnswer as error:
-        return {"failed": True, "changed": False, "url": asked, "status": -1, "msg": str(error)}
+    except NotSent as error:
+        told = {"failed": True, "changed": False, "url": asked, "status": -1, "msg": str(error)}
+        return told | _sent(request)
+    may_have_arrived = info.pop("sent") if info["status"] == -1 else info["status"] in _UNANSWERED
     wanted = request["status_code"]
     info["redirected"] = info["url"] != asked
     result = {name.replace("-", "_").lower(): value for name, value in info.items()}
@@ -226,10 +237,20 @@ def _answer(request: dict[str, Any], ours: dict[str, str]) -> dict[str, Any]:
             result["json"] = json.loads(text)
     if request["return_content"]:
         result["content"] = text
+    result.pop("no_answer", None)  # a header of that name
+    if may_have_arrived and request["method"] not in _READING:
+        result["no_answer"] = True
     if info["status"] not in wanted:
         result |= {"failed": True, "msg": f"Status code was {info['status']} and not {wanted}: {info.get('msg', '')}"}
+        result |= _sent(request)
     secret = request.get("url_password")
     return remove_values(result, {str(secret)}) if secret else result
+
+
+def _sent(request: dict[str, Any]) -> dict[str, Any]:
+    """What a failed request had asked: whoever reads of the failure wants to see it (chapter 17)."""
+    body = request["body"]
+    return {"request": {"method": request["method"], **({"body": to_text(body, errors="replace")} if body else {})}}
 
 
 def _decode(raw: bytes, charset: str) -> str:
@@ -246,27 +267,28 @@ def _is_json(content_type: str) -> bool:
 
 
 def _fetch(request: dict[str, Any], ours: dict[str, str]) -> tuple[dict[str, Any], str, str, bytes]:
-    """(facts of the answer, content type, charset, body); status -1 means that there was no answer."""
+    """(facts of the answer, content type, charset, body). Status -1 means that there was no answer; `sent` among the
+    facts then tells whether the request may have arrived."""
     info: dict[str, Any] = {"url": urls.mask_url(request["url"]), "status": -1}
     cookies = CookieJar()
     try:
         with _open(request, ours, cookies) as response:
             return _facts(response, info, cookies), *_type(response), response.read()
     except (urls.ConnectionError, ValueError) as error:
-        raise NoAnswer(to_native(error)) from error
+        raise NotSent(to_native(error)) from error
     except urllib.error.HTTPError as error:
         info |= {name.lower(): value for name, value in error.headers.items()}
         info |= {"msg": to_native(error), "status": error.code}
         return info, *_type(error), error.read()
     except urllib.error.URLError as error:
-        info["msg"] = f"Request failed: {to_native(error)}"
+        info |= {"msg": f"Request failed: {to_native(error)}", "sent": not isinstance(error.reason, _UNSENT)}
     except OSError as error:
-        info["msg"] = f"Connection failure: {error}"
+        info |= {"msg": f"Connection failure: {error}", "sent": True}
     except http.client.BadStatusLine as error:
         reason = "connection was closed before a valid response was received"
-        info["msg"] = f"Connection failure: {reason}: {to_native(error.line)}"
+        info |= {"msg": f"Connection failure: {reason}: {to_native(error.line)}", "sent": True}
     except http.client.HTTPException as error:
-        info["msg"] = f"An unknown error occurred: {to_native(error)}"
+        info |= {"msg": f"An unknown error occurred: {to_native(error)}", "sent": True}
     return info, "application/octet-stream", "utf-8", b""
 
 

@@ -21,13 +21,19 @@ import sys
 import tempfile
 import traceback
 import warnings
+from pathlib import Path
 from typing import NoReturn
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import keeper
 
 #: Marks every process of one run (omnicrm.integrations.ansible.marks). This process is started with blanks in it.
 MARK = "OMNICRM_RUN"
 #: Longest wait for a shim's half of the handshake, in seconds.
 HANDSHAKE = 10
-_PR_SET_PDEATHSIG = 1
+#: How often orphans of a killed keeper are looked for while plays run, in seconds.
+LOOK_EVERY = 0.25
 #: Plugins that every play of the chapters needs; the others load when they are first used.
 _ACTIONS = ("uri", "set_fact", "assert", "debug", "fail", "include_vars", "command", "template", "normal", "pause")
 
@@ -110,28 +116,22 @@ def become(request: dict, descriptors: list[int]) -> None:
             module.event_context.cache = module.IsolatedFileWrite()
 
 
-def serve(connection: socket.socket) -> NoReturn:
-    """The life of one fork: handshake, play, exit code."""
-    code = 250
+def serve(connection: socket.socket, parent: int) -> NoReturn:
+    """The life of one fork, the keeper of one play: handshake, play, exit code."""
+    code = keeper.LOST
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        keeper.die_with(parent)
         os.setsid()
         connection.settimeout(HANDSHAKE)
         request, descriptors = receive(connection)
         become(request, descriptors)
-        from ansible.cli.playbook import PlaybookCLI
-
+        keeper.limit()
         # Whatever fails before this leaves the shim to start the plain way.
         connection.sendall(b"S")
         if connection.recv(1) != b"G":
             os._exit(code)
         connection.settimeout(None)
-        try:
-            PlaybookCLI.cli_executor(request["argv"])
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        sys.stdout.flush()
-        sys.stderr.flush()
+        code = keeper.keep(lambda: play(request["argv"], connection))
         connection.sendall(bytes([code & 255]))
     except BaseException:
         traceback.print_exc()
@@ -140,26 +140,57 @@ def serve(connection: socket.socket) -> NoReturn:
         os._exit(code & 255)
 
 
+def play(arguments: list[str], connection: socket.socket) -> NoReturn:
+    """Be `ansible-playbook`."""
+    code = keeper.LOST
+    try:
+        connection.close()
+        from ansible.cli.playbook import PlaybookCLI
+
+        try:
+            PlaybookCLI.cli_executor(arguments)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code & 255)
+
+
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     preload()
     gc.collect()
     gc.freeze()
+    keeper.adopt()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    parent = os.getpid()
+    own = os.getpid()
+    keepers: set[int] = set()
+    watching = False
     while True:
-        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        ready, _, _ = select.select([listener, sys.stdin], [], [], LOOK_EVERY if watching else None)
         if sys.stdin in ready and not os.read(0, 1):
+            keeper.end_all()
             return
         if listener in ready:
             connection, _ = listener.accept()
-            if os.fork() == 0:
+            child = os.fork()
+            if child == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 listener.close()
-                if os.getppid() == parent:
-                    serve(connection)
-                os._exit(250)
+                serve(connection, own)
+            keepers.add(child)
             connection.close()
+            watching = True
+        elif watching:
+            children = set(keeper.children_of(own))
+            keepers &= children
+            for orphan in children - keepers:
+                keeper.end(orphan)
+            # Not only while keepers live: what an orphan had started comes here when the orphan dies.
+            watching = bool(children)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,11 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     code = warm(home, arguments)
     if code is None:
-        os.execv(plain, [plain, *arguments])
+        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+        import keeper  # only now: most runs are kept by the warm process
+
+        keeper.limit()
+        code = keeper.keep(lambda: os.execv(plain, [plain, *arguments]))
     os._exit(code)
 
 

@@ -116,7 +116,7 @@ def test_http_post_leaves_after_the_commit_with_the_whole_account(open_engine: C
     sent: list[tuple[str, dict[str, Any], Any]] = []
     arrived = threading.Event()
 
-    def post(url: str, body: bytes) -> None:
+    def post(url: str, body: bytes, key: str) -> None:
         sent.append((url, json.loads(body), values(engine, "a", "*sms")))
         arrived.set()
 
@@ -130,7 +130,7 @@ def test_http_post_leaves_after_the_commit_with_the_whole_account(open_engine: C
 
 
 def test_a_target_of_http_post_that_is_down_does_not_fail_the_set(open_engine: Callable[..., Engine]) -> None:
-    def post(url: str, body: bytes) -> None:
+    def post(url: str, body: bytes, key: str) -> None:
         raise ConnectionRefusedError
 
     engine = open_engine(post=post)

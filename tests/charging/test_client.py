@@ -6,14 +6,12 @@ import socket as sockets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 from pytest_httpserver import HTTPServer
 
 from omnicrm.domain.charging.door import Door
 from omnicrm.domain.charging.engine import Engine
 from omnicrm.domain.charging.ports import EngineError, EngineUnavailable
-from omnicrm.integrations import engine_post
 from omnicrm.integrations.cgrates import CgratesClient
 from tests.charging.conftest import Socket
 
@@ -86,20 +84,3 @@ def test_an_engine_without_sizes_of_buckets_gives_none(httpserver: HTTPServer) -
         {"id": 1, "result": None, "error": "rpc: can't find service OmniSv1.GetGranted"}
     )
     assert CgratesClient(httpserver.url_for("/"), "t").granted("a") == {}
-
-
-def test_an_http_post_is_tried_again_until_it_is_taken(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_post, "PAUSE_SECONDS", 0)
-    httpserver.expect_ordered_request("/x", "POST").respond_with_data("busy", 503)
-    httpserver.expect_ordered_request("/x", "POST", json={"ID": "t:a"}).respond_with_data("")
-    engine_post.EnginePost()(httpserver.url_for("/x"), b'{"ID":"t:a"}')
-    httpserver.check_assertions()
-    assert [request.headers["Content-Type"] for request, _ in httpserver.log] == ["application/json"] * 2
-
-
-def test_an_http_post_that_nobody_takes_is_an_error(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_post, "PAUSE_SECONDS", 0)
-    httpserver.expect_request("/x").respond_with_data("no", 500)
-    with pytest.raises(httpx.HTTPStatusError):
-        engine_post.EnginePost()(httpserver.url_for("/x"), b"{}")
-    assert len(httpserver.log) == engine_post.ATTEMPTS

@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from omnicrm.domain.charging import schema
 from omnicrm.domain.charging.database import Database
 from omnicrm.domain.charging.engine import Engine
 from omnicrm.domain.charging.ports import EngineError
 from omnicrm.domain.charging.storage import ACCOUNTS, Tx
 from omnicrm.domain.charging.writer import Writer
-from tests.charging.conftest import values
+from tests.charging.conftest import NOW, values
 
 ROOT = Path(__file__).parents[2]
 BODY = {"Account": "a", "BalanceType": "*data"}
 
-# Adds 1 for ever from four threads; prints a line after each acknowledgement.
+CLIENTS = 16
+# Serves an engine on a free port, which it prints.
 VICTIM = """
-import os, sys, threading
+import asyncio, sys
+from omnicrm.domain.charging.door import Door
 from omnicrm.domain.charging.engine import Engine
-engine = Engine.open(sys.argv[1])
-body = {"Account": "a", "BalanceType": "*data", "Balance": {"ID": "D", "Value": 1}}
-def work():
-    while True:
-        engine.call("ApierV1.AddBalance", body)
-        os.write(1, b"x")
-for _ in range(4):
-    threading.Thread(target=work).start()
+from omnicrm.views.jsonrpc import serve
+async def main():
+    server = await serve(Door(Engine.open(sys.argv[1])), "127.0.0.1", 0)
+    print(server.port, flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
 """
 
 
@@ -49,14 +54,31 @@ def test_a_killed_process_loses_no_acknowledged_operation(
         [sys.executable, "-c", VICTIM, database_url], stdout=subprocess.PIPE, env=environment, cwd=ROOT
     )
     assert victim.stdout is not None
-    acknowledged = len(victim.stdout.read(60))
-    victim.send_signal(signal.SIGKILL)
-    acknowledged += len(victim.stdout.read())
+    port = int(victim.stdout.readline())
+    acknowledged = [0] * CLIENTS
+
+    def write(number: int) -> None:
+        balance = {"ID": f"D{number}", "Value": 1}
+        body = json.dumps({"method": "ApierV1.AddBalance", "params": [{**BODY, "Balance": balance}]})
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        with suppress(OSError, http.client.HTTPException):
+            while True:
+                connection.request("POST", "/jsonrpc", body)
+                assert json.loads(connection.getresponse().read())["result"] == "OK"
+                acknowledged[number] += 1
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = [pool.submit(write, number) for number in range(CLIENTS)]
+        while min(acknowledged) < 10:
+            assert not any(client.done() for client in clients)
+            time.sleep(0.01)
+        victim.send_signal(signal.SIGKILL)
     victim.wait(10)
-    engine = open_engine(database_url)
-    stored = values(engine, "a", "*data")["D"]
-    # At most one request of each thread may have been stored and not yet acknowledged.
-    assert acknowledged <= stored <= acknowledged + 4
+    victim.stdout.close()
+    stored = values(open_engine(database_url), "a", "*data")
+    for number, count in enumerate(acknowledged):
+        # At most one request of each client may have been stored and not yet acknowledged.
+        assert count <= stored[f"D{number}"] <= count + 1
 
 
 def test_fifty_parallel_changes_conserve_the_sum(database_url: str, open_engine: Callable[..., Engine]) -> None:
@@ -99,7 +121,7 @@ class Writing:
 
     def __init__(self, path: Path) -> None:
         self.database = Database(f"sqlite:///{path}")
-        self.database.create_missing_tables()
+        schema.prepare(self.database, NOW, UTC)
         self.writer = Writer(self.database)
 
     def together(self, *works: Callable[[Tx], Any]) -> list[Any]:

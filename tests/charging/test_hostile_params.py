@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from omnicrm.domain.charging import registry
 from omnicrm.domain.charging.engine import Engine
-from omnicrm.domain.charging.goparams import ANYTHING, BOOL, FLAGS, INT, MAP, NUM, STR, GoStruct, ListOf
+from omnicrm.domain.charging.goparams import ANYTHING, BOOL, DURATION, FLAGS, INT, MAP, NUM, STR, GoStruct, ListOf
 from omnicrm.domain.charging.goparams import TEXTS as TEXTS_MAP
 from omnicrm.domain.charging.methods import find
 from omnicrm.domain.charging.ports import EngineError
+from omnicrm.domain.charging.thresholds import KINDS
 
 NAMES = sorted({f"ApierV{version}.{name}" for version, name in registry._api} | set(registry._other))
 TEXTS = [
@@ -49,10 +50,25 @@ BALANCE = st.fixed_dictionaries(
     {"ID": WORDS, "Value": NUMBERS | WORDS},
     optional=dict.fromkeys(("UUID", "Weight", "ExpiryTime", "DestinationIDs", "Factors", "Blocker", "Disabled"), JSON),
 )
+TRIGGER = st.fixed_dictionaries(
+    {"ThresholdType": st.sampled_from(KINDS) | WORDS, "ThresholdValue": NUMBERS | WORDS},
+    optional={
+        "BalanceType": st.sampled_from(["*voice", "*monetary"]),
+        "ActionsID": st.just("a"),
+        **dict.fromkeys(
+            ("Recurrent", "MinSleep", "ActivationDate", "ExpirationDate", "Weight", "BalanceID", "BalanceWeight"), JSON
+        ),
+        **dict.fromkeys(
+            ("BalanceDestinationIds", "BalanceCategories", "BalanceBlocker", "BalanceExpirationDate"), JSON
+        ),
+    },
+)
+OBJECTS = {"Balance": BALANCE, "ActionTrigger": TRIGGER}
 BY_KIND = {
     STR: WORDS,
     NUM: NUMBERS,
     INT: st.integers(-(2**63) + 1, 2**63 - 1),
+    DURATION: st.integers(-(2**63) + 1, 2**63 - 1),
     BOOL: st.booleans(),
     MAP: st.dictionaries(WORDS, JSON, max_size=3),
     FLAGS: st.dictionaries(WORDS, st.booleans(), max_size=3),
@@ -69,7 +85,7 @@ def fields(shape: GoStruct) -> st.SearchStrategy[Any]:
             return fields(kind)
         return st.lists(value(kind.item), max_size=2) if isinstance(kind, ListOf) else BY_KIND[kind]
 
-    known = {name: BALANCE if name == "Balance" else value(kind) for name, kind in shape.fields.items()}
+    known = {name: OBJECTS[name] if name in OBJECTS else value(kind) for name, kind in shape.fields.items()}
     return st.fixed_dictionaries(known) | st.fixed_dictionaries({}, optional=known) | JSON
 
 

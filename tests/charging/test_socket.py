@@ -14,7 +14,7 @@ import pytest
 
 from omnicrm.domain.charging.door import Door
 from omnicrm.domain.charging.engine import Engine
-from omnicrm.views import jsonrpc
+from omnicrm.views import jsonrpc, jsonrpc_connection
 from tests.charging.conftest import Socket
 
 PING = b'{"method":"CoreSv1.Ping","params":[{}],"id":7}'
@@ -50,7 +50,7 @@ def raw(socket: Socket, data: bytes, wait: float = 5.0) -> bytes:
         (b'{"method":"CoreSv1.Ping","params":[{"a":NaN}]}', 400),
         (b"[" * 100_000, 400),
         (b"\xff\xfe{}", 400),
-        (b'{"method":"CoreSv1.Ping","params":["' + b"x" * jsonrpc.MAX_BODY + b'"]}', 413),
+        (b'{"method":"CoreSv1.Ping","params":["' + b"x" * jsonrpc_connection.MAX_BODY + b'"]}', 413),
         (PING, 200),
     ],
     ids=["empty", "half", "array", "batch", "two", "number", "NaN", "deep", "no UTF-8", "too big", "good"],
@@ -149,7 +149,7 @@ def test_what_is_not_http_ends_the_connection(socket: Socket, data: bytes, statu
 
 
 def test_a_half_sent_request_is_given_up(socket: Socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonrpc, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(jsonrpc_connection, "REQUEST_SECONDS", 0.2)
     begin = time.monotonic()
     answer = raw(socket, b"POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
     assert b" 408 " in answer

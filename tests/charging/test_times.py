@@ -153,3 +153,52 @@ def test_a_named_timing_runs_again_within_its_period(name: str) -> None:
     assert second is not None
     limits = {"*every_minute": 1, "*hourly": 60, "*daily": 1440, "*weekly": 7 * 1440, "*yearly": 366 * 1440}
     assert second - first <= timedelta(minutes=limits.get(name, 31 * 1440))
+
+
+OSLO = ZoneInfo("Europe/Oslo")
+
+
+def runs(timing: Timing, begin: datetime, count: int) -> list[str]:
+    """The next runs from `begin`, as the wall clock of Oslo has them, with its distance from UTC."""
+    found = []
+    moment: datetime | None = begin
+    for _ in range(count):
+        assert moment is not None
+        moment = next_run(timing, moment, OSLO)
+        found.append(f"{moment.astimezone(OSLO):%d %H:%M %z}" if moment else "")
+    return found
+
+
+def test_a_time_that_the_clock_skips_in_spring_comes_by_as_much_later() -> None:
+    begin = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    assert runs(Timing(start="02:30:00"), begin, 2) == ["29 03:30 +0200", "30 02:30 +0200"]
+
+
+def test_a_time_that_comes_twice_in_autumn_counts_once() -> None:
+    begin = datetime(2026, 10, 24, 12, tzinfo=UTC)
+    assert runs(Timing(start="02:30:00"), begin, 2) == ["25 02:30 +0200", "26 02:30 +0100"]
+    # Also for who asks while the time comes by for the second time.
+    between = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)
+    assert runs(Timing(start="02:30:00"), between, 1) == ["26 02:30 +0100"]
+
+
+def test_an_hourly_plan_runs_in_every_hour_that_passes() -> None:
+    begin = datetime(2026, 10, 24, 23, 30, tzinfo=UTC)
+    autumn = ["25 02:05 +0200", "25 02:05 +0100", "25 03:05 +0100"]
+    assert runs(Timing(start="*:5:0"), begin, 3) == autumn
+    spring = ["29 01:05 +0100", "29 03:05 +0200", "29 04:05 +0200"]
+    assert runs(Timing(start="*:5:0"), datetime(2026, 3, 28, 23, 30, tzinfo=UTC), 3) == spring
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31)),
+    st.sampled_from(["*hourly", "*daily", "*weekly", "*monthly_estimated", "*month_end", "*every_minute"]),
+    st.sampled_from(["UTC", "Europe/Oslo", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"]),
+)
+def test_the_next_run_lies_after_now_in_every_zone(naive: datetime, name: str, zone: str) -> None:
+    now = naive.replace(tzinfo=UTC)
+    timing = named_timing(name, now.astimezone(ZoneInfo(zone)))
+    assert timing is not None
+    first = next_run(timing, now, ZoneInfo(zone))
+    assert first is not None
+    assert now < first <= now + timedelta(days=32)

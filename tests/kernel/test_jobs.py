@@ -158,7 +158,7 @@ def test_a_failing_job_waits_longer_each_time_and_then_fails(put: Any, table: An
             pauses.append((row.run_at - moment).total_seconds())
             assert table.of_kind("greet.lost") == []
         moment = row.run_at
-    assert pauses == [15, 30, 60]
+    assert pauses == [5, 15, 45]
     assert table.row(job_id).state == "failed"
     assert [row.args["reason"] for row in table.of_kind("greet.lost")] == ["attempt 4"]
 

@@ -11,53 +11,10 @@ from typing import Any
 import pytest
 
 from omnicrm import app as root
-from omnicrm.domain.provisioning.models import ProvisionEvent
 from tests.conftest import Cast
 from tests.pages import shop
 from tests.pages.conftest import LogIn, text_of
-
-PLAY = """
-- name: Line
-  hosts: localhost
-  gather_facts: no
-  tasks:
-    - block:
-        - name: Check that this is an order
-          assert: {that: action != "deprovision"}
-          when: action is defined
-        - name: Create the account
-          debug: {msg: 1}
-        - name: Tell the switch
-          debug: {msg: 2}
-      rescue:
-        - name: Remove the account
-          debug: {msg: 3}
-        - name: Remove the line
-          debug: {msg: 4}
-"""
-
-
-async def _job(admin: Any, cast: Cast, **order: Any) -> int:
-    """A waiting job of a play with three tasks and two that undo."""
-    product = await shop.product(admin, provisioning_play="play_line")
-    answer = await admin.put("/crm/provision/", {"product_id": product, "customer_id": cast.alice_customer, **order})
-    assert answer.status_code == 200, answer.text
-    return int(answer.json()["provision_id"])
-
-
-def _event(parts: root.Parts, job: int, number: int, name: str, status: int, **more: Any) -> None:
-    """As the runner stores it."""
-    now = parts.door.clock()
-    values = {
-        "provision_id": job,
-        "event_number": number,
-        "event_name": name,
-        "provisioning_status": status,
-        "timestamp": now,
-        "ended_at": None if status == 1 else now + timedelta(seconds=1.2),
-        **more,
-    }
-    parts.db.write(lambda session: session.add(ProvisionEvent(**values)))
+from tests.pages.line import line_event, line_job, line_plays
 
 
 def _steps(html: str) -> list[tuple[str, str]]:
@@ -68,17 +25,15 @@ def _steps(html: str) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def extra_settings(tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "plays").mkdir()
-    (tmp_path / "plays" / "play_line.yaml").write_text(PLAY)
-    return {"provisioning.plays_dir": str(tmp_path / "plays")}
+    return line_plays(tmp_path)
 
 
 async def test_a_running_job_names_what_is_done_what_runs_and_what_is_to_come(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
-    job = await _job(admin, cast)
-    _event(parts, job, 1, "Check that this is an order", 0, skipped=True)
-    _event(parts, job, 2, "Create the account", 1)
+    job = await line_job(admin, cast)
+    line_event(parts, job, 1, "Check that this is an order", 0, skipped=True)
+    line_event(parts, job, 2, "Create the account", 1)
     person = await browser_as("agent")
     page = (await person.get(f"/provisioning/{job}")).text
     assert _steps(page) == [
@@ -94,11 +49,11 @@ async def test_a_running_job_names_what_is_done_what_runs_and_what_is_to_come(
 async def test_a_failed_task_turns_the_list_to_what_undoes_it(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
-    job = await _job(admin, cast)
-    _event(parts, job, 1, "Check that this is an order", 0, skipped=True)
-    _event(parts, job, 2, "Create the account", 0)
-    _event(parts, job, 3, "Tell the switch", 2, message="The switch said no.")
-    _event(parts, job, 4, "Remove the account", 0)
+    job = await line_job(admin, cast)
+    line_event(parts, job, 1, "Check that this is an order", 0, skipped=True)
+    line_event(parts, job, 2, "Create the account", 0)
+    line_event(parts, job, 3, "Tell the switch", 2, message="The switch said no.")
+    line_event(parts, job, 4, "Remove the account", 0)
     person = await browser_as("agent")
     page = (await person.get(f"/provisioning/{job}/progress", htmx=True)).text
     assert _steps(page)[2:] == [
@@ -115,7 +70,7 @@ async def test_the_polling_ends_with_the_job_and_the_whole_page_changes(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
     line = await shop.service(admin, cast.alice_customer)
-    job = await _job(admin, cast, service_id=line)
+    job = await line_job(admin, cast, service_id=line)
     person = await browser_as("agent")
     running = await person.get(f"/provisioning/{job}/progress", htmx=True)
     assert (running.status_code, "hx-retarget" in running.headers) == (200, False)
@@ -133,8 +88,8 @@ async def test_the_polling_ends_with_the_job_and_the_whole_page_changes(
 async def test_a_failure_shows_the_error_what_remains_and_the_ways_on(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
-    job = await _job(admin, cast)
-    _event(parts, job, 1, "Create the account", 2, message="No.")
+    job = await line_job(admin, cast)
+    line_event(parts, job, 1, "Create the account", 2, message="No.")
     shop.ended(parts, job, False, "The switch said no.")
     person = await browser_as("agent")
     shown = text_of((await person.get(f"/provisioning/{job}")).text)
@@ -158,7 +113,7 @@ async def test_a_failure_shows_the_error_what_remains_and_the_ways_on(
 async def test_a_job_that_succeeded_cannot_be_tried_again(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
-    job = await _job(admin, cast)
+    job = await line_job(admin, cast)
     shop.ended(parts, job, True)
     person = await browser_as("agent")
     refused = await person.post(f"/provisioning/{job}/retry")
@@ -169,10 +124,10 @@ async def test_a_job_that_succeeded_cannot_be_tried_again(
 async def test_ended_tasks_open_to_their_result_and_an_ignored_failure_reads_as_such(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
-    job = await _job(admin, cast)
+    job = await line_job(admin, cast)
     result = json.dumps({"json": {"name": "<script>alert(1)</script>"}, "token": "********"})
-    _event(parts, job, 1, "Create the account", 0, provisioning_result_json=result)
-    _event(parts, job, 2, "Tell the switch", 3, message="It was told before.")
+    line_event(parts, job, 1, "Create the account", 0, provisioning_result_json=result)
+    line_event(parts, job, 2, "Tell the switch", 3, message="It was told before.")
     shop.ended(parts, job, True)
     agent = await browser_as("agent")
     page = (await agent.get(f"/provisioning/{job}")).text
@@ -186,8 +141,8 @@ async def test_a_deprovision_goes_from_its_guard_to_what_undoes_it(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
     line = await shop.service(admin, cast.alice_customer)
-    job = await _job(admin, cast, action="deprovision", service_id=line)
-    _event(parts, job, 1, "Check that this is an order", 3, message="Assertion failed")
+    job = await line_job(admin, cast, action="deprovision", service_id=line)
+    line_event(parts, job, 1, "Check that this is an order", 3, message="Assertion failed")
     person = await browser_as("agent")
     page = (await person.get(f"/provisioning/{job}")).text
     assert _steps(page) == [
@@ -201,7 +156,7 @@ async def test_a_deprovision_goes_from_its_guard_to_what_undoes_it(
 async def test_waiting_jobs_say_how_many_are_before_them(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
-    first = await _job(admin, cast)
+    first = await line_job(admin, cast)
     sent = {"product_id": 1, "customer_id": cast.bob_customer}
     second = (await admin.put("/crm/provision/", sent)).json()["provision_id"]
     person = await browser_as("agent")
@@ -217,7 +172,7 @@ async def test_waiting_jobs_say_how_many_are_before_them(
 async def test_the_list_is_searched_by_customer_and_filtered_by_state(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
-    job = await _job(admin, cast)
+    job = await line_job(admin, cast)
     other = (await admin.put("/crm/provision/", {"product_id": 1, "customer_id": cast.bob_customer})).json()
     shop.ended(parts, other["provision_id"], False, "No.")
     person = await browser_as("agent")
@@ -233,7 +188,7 @@ async def test_the_list_is_searched_by_customer_and_filtered_by_state(
 async def test_a_running_job_can_be_asked_to_stop_by_those_who_may(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
-    job = await _job(admin, cast)
+    job = await line_job(admin, cast)
     auditor, agent = await browser_as("auditor"), await browser_as("agent")
     assert "Cancel Job" not in (await auditor.get(f"/provisioning/{job}")).text
     assert (await auditor.post(f"/provisioning/{job}/cancel")).status_code == 403
@@ -244,7 +199,7 @@ async def test_a_running_job_can_be_asked_to_stop_by_those_who_may(
 async def test_a_page_without_javascript_reloads_itself_while_the_job_runs(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
-    job = await _job(admin, cast)
+    job = await line_job(admin, cast)
     person = await browser_as("agent")
     assert 'http-equiv="refresh"' in (await person.get(f"/provisioning/{job}")).text
     shop.ended(parts, job, True)
@@ -254,8 +209,8 @@ async def test_a_page_without_javascript_reloads_itself_while_the_job_runs(
 async def test_statements(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast, counted: Any, within_baseline: Any
 ) -> None:
-    job = await _job(admin, cast)
-    _event(parts, job, 1, "Create the account", 1)
+    job = await line_job(admin, cast)
+    line_event(parts, job, 1, "Create the account", 1)
     person = await browser_as("agent")
     for name, path in (("jobs list", "/provisioning"), ("job page", f"/provisioning/{job}")):
         with counted() as statements:
@@ -266,7 +221,7 @@ async def test_statements(
 async def test_a_clean_up_that_failed_can_be_tried_again(
     parts: root.Parts, admin: Any, cast: Cast, browser_as: LogIn
 ) -> None:
-    job = await _job(admin, cast)
+    job = await line_job(admin, cast)
     assert (await admin.post(f"/crm/provision/provision_id/{job}/clean")).status_code == 409
     shop.ended(parts, job, False, "The switch said no. The clean-up failed and can be tried again: no answer")
     person = await browser_as("admin")

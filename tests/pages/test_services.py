@@ -213,28 +213,73 @@ async def test_edit_changes_what_staff_may_change_and_keeps_what_is_wrong(
     assert (stored["service_name"], stored["retail_cost"]) == ("Line of Alice", 12.5)
 
 
-async def test_cancelling_starts_a_deprovision_after_a_question(browser_as: LogIn, admin: Any, cast: Cast) -> None:
+async def test_cancelling_asks_names_what_is_released_and_starts_a_deprovision(
+    browser_as: LogIn, admin: Any, cast: Cast, charging: InProcess
+) -> None:
+    """PROV-230, PROV-238."""
     plan = await shop.product(admin)
-    line = await shop.service(admin, cast.alice_customer, product_id=plan)
+    line = await shop.service(admin, cast.alice_customer, product_id=plan, service_uuid=charging.line)
+    (sim,) = await shop.stock(admin, "8944001")
+    await admin.patch(f"/crm/inventory/inventory_id/{sim}", {"customer_id": cast.alice_customer, "service_id": line})
+    _balance(charging, "*data", "DATA_20GB", 20 * GIGABYTE)
     agent, boss = await browser_as("agent"), await browser_as("admin")
     assert "Cancel Service" not in (await agent.get(f"/services/{line}")).text
-    assert (await agent.post(f"/services/{line}/cancel")).status_code == 403
-    page = (await boss.get(f"/services/{line}")).text
-    assert 'data-confirm="Are you sure? Any remaining balance will be lost."' in page
+    for path in (f"/services/{line}/cancel", f"/services/{line}/reinstate"):
+        assert (await agent.post(path)).status_code == 403
+    assert (await agent.get(f"/services/{line}/cancel")).status_code == 403
+    assert f'href="/services/{line}/cancel"' in (await boss.get(f"/services/{line}")).text
+    question = text_of((await boss.get(f"/services/{line}/cancel")).text)
+    expected = ("Are you sure? Any remaining balance will be lost.", "SIM Card: 8944001", "Data: 20 GB", "Renewals")
+    assert all(text in question for text in expected), question
+    assert (await admin.get("/crm/provision")).json()["data"] == [], "asking does nothing"
     done = await boss.post(f"/services/{line}/cancel")
     key = done.headers["location"].rpartition("/")[2]
     job = (await admin.get(f"/crm/provision/provision_id/{key}")).json()
     assert (job["action"], job["service_id"]) == ("deprovision", line)
 
 
-async def test_a_service_whose_play_cannot_undo_is_not_cancelled_and_says_why(
+async def test_an_unreachable_engine_does_not_keep_a_service_from_being_cancelled(
     browser_as: LogIn, admin: Any, cast: Cast
 ) -> None:
-    line = await shop.service(admin, cast.alice_customer, provisioning_play="play_gone")
+    line = await shop.service(admin, cast.alice_customer, product_id=await shop.product(admin))
     boss = await browser_as("admin")
+    assert "Not known: The charging engine cannot be reached" in (await boss.get(f"/services/{line}/cancel")).text
+    assert (await boss.post(f"/services/{line}/cancel")).headers["location"].startswith("/provisioning/")
+
+
+async def test_a_service_that_is_worked_on_is_not_cancelled_and_says_why(
+    browser_as: LogIn, admin: Any, cast: Cast
+) -> None:
+    line = await shop.service(admin, cast.alice_customer, product_id=await shop.product(admin))
+    boss = await browser_as("admin")
+    await boss.post(f"/services/{line}/cancel")
     refused = await boss.post(f"/services/{line}/cancel")
     assert refused.headers["location"] == f"/services/{line}"
-    assert "play_gone" in (await boss.get(f"/services/{line}")).text
+    assert "is still working on this service" in (await boss.get(f"/services/{line}")).text
+
+
+async def test_suspending_shows_that_it_is_under_way(browser_as: LogIn, admin: Any, cast: Cast) -> None:
+    line = await shop.service(admin, cast.alice_customer)
+    agent, auditor = await browser_as("agent"), await browser_as("auditor")
+    assert "Suspend" not in text_of((await auditor.get(f"/services/{line}")).text)
+    assert (await auditor.post(f"/services/{line}/suspend")).status_code == 403
+    assert f'action="/services/{line}/suspend"' in (await agent.get(f"/services/{line}")).text
+    await agent.post(f"/services/{line}/suspend")
+    page = (await agent.get(f"/services/{line}")).text
+    assert "This service is being suspended" in page
+    assert f'action="/services/{line}/suspend"' not in page
+
+
+async def test_a_bundle_and_its_parts_name_each_other(browser_as: LogIn, admin: Any, cast: Cast) -> None:
+    """PROV-212."""
+    parent = await shop.service(admin, cast.alice_customer)
+    names = {"service_uuid": "Line_2", "service_name": "Television"}
+    part = await shop.service(admin, cast.alice_customer, **names, bundled_parent=parent)
+    person = await browser_as("agent")
+    shown = (await person.get(f"/services/{parent}")).text
+    assert f'<a href="/services/{part}">Television</a>' in shown
+    assert f'href="/services/{parent}">' in (await person.get(f"/services/{part}")).text
+    assert "Bundled services" not in (await person.get(f"/services/{part}")).text
 
 
 async def test_the_list_is_searched_by_customer_and_filtered_by_the_group_of_a_status(

@@ -1,16 +1,13 @@
-"""Runs a shipped play by ansible-playbook alone, against a stub CRM and the real sandboxes."""
+"""Runs a shipped play by the product's runner alone, against a stub CRM and the real sandboxes."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +15,24 @@ import pytest
 import uvicorn
 from litestar import Litestar
 
+from omnicrm.domain.charging.door import Door
+from omnicrm.domain.charging.engine import Engine
+from omnicrm.domain.charging.ports import EngineError
+from omnicrm.domain.provisioning.ports import IGNORED, RUNNING, RunSpec, TaskEvent
+from omnicrm.integrations.ansible import AnsibleRunner
 from omnicrm.integrations.sandbox import SandboxStore, sandbox_routes
 from omnicrm.paths import PLAYBOOKS
+from omnicrm.views.jsonrpc import serve
 from tests.plays.stub_crm import TOKEN, StubCrm
 
 IMSI = "505931234567890"
+TENANT = "example.org"
+_numbers = count(1)
 
 
 @dataclass
 class World:
-    """The outside of a play: `run(play, **variables)` returns (exit code, what ansible printed)."""
+    """The outside of a play: `run(play, **variables)` returns (exit code, how the tasks ended)."""
 
     crm: StubCrm
     store: SandboxStore
@@ -35,8 +40,16 @@ class World:
     run: Callable[..., tuple[int, str]]
 
 
+@pytest.fixture(scope="session")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnsibleRunner]:
+    runner = AnsibleRunner(tmp_path_factory.mktemp("runs"), PLAYBOOKS)
+    runner.start()
+    yield runner
+    runner.close()
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, runner: AnsibleRunner) -> Iterator[World]:
     store = SandboxStore(tmp_path / "sandbox.db")
     server = uvicorn.Server(uvicorn.Config(Litestar(sandbox_routes(store)), port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -54,10 +67,21 @@ def world(tmp_path: Path) -> Iterator[World]:
     }
 
     def run(play: str, **variables: Any) -> tuple[int, str]:
-        given = {"crm_config": config, "access_token": TOKEN, "initiating_user": 1, "customer_id": 7, "product_id": 3}
-        values = tmp_path / "vars.json"
-        values.write_text(json.dumps({**given, **variables}))
-        return _play(play, values, tmp_path)
+        given = {"initiating_user": 1, "customer_id": 7, "product_id": 3, **variables}
+        events: list[TaskEvent] = []
+        spec = RunSpec(
+            provision_id=next(_numbers),
+            lease=1,
+            play=play,
+            plays_dirs=(PLAYBOOKS / "plays",),
+            variables=given,
+            crm_config=config,
+            job_token=TOKEN,
+            crm_url=f"http://{crm.address}",
+            env={"MAILJET_API_KEY": "mail-key", "MAILJET_SECRET": "mail-secret"},
+        )
+        outcome = runner.run(spec, events.append, lambda: False)
+        return outcome.exit_code or 0, _told(events)
 
     yield World(crm, store, config, run)
     crm.close()
@@ -66,30 +90,13 @@ def world(tmp_path: Path) -> Iterator[World]:
     store.close()
 
 
-def _play(play: str, values: Path, folder: Path) -> tuple[int, str]:
-    program = shutil.which("ansible-playbook", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    assert program, "ansible-playbook is missing"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "LANG": "C.UTF-8",
-        "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
-        "ANSIBLE_HOME": str(folder / "ansible"),
-        "ANSIBLE_DISPLAY_OK_HOSTS": "true",
-        "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "true",
-        "MAILJET_API_KEY": "mail-key",
-        "MAILJET_SECRET": "mail-secret",
-    }
-    done = subprocess.run(
-        [program, "-i", "localhost,", "-c", "local", "-e", f"@{values}", str(PLAYBOOKS / "plays" / f"{play}.yaml")],
-        env={**environment, **{k: v for k, v in os.environ.items() if k == "ANSIBLE_ACTION_PLUGINS"}},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+def _told(events: list[TaskEvent]) -> str:
+    """The tasks that ended and how, as text; "...ignoring" follows a request whose failure was passed over."""
+    lines = []
+    for event in {event.number: event for event in events if event.status != RUNNING}.values():
+        passed_over = event.status == IGNORED and event.action == "uri"
+        lines.append(f"TASK [{event.name}] {event.message}{' ...ignoring' if passed_over else ''}")
+    return "\n".join(lines)
 
 
 def _stocked() -> StubCrm:
@@ -127,9 +134,50 @@ def _stocked() -> StubCrm:
         "inventory_id": 502, "item": "Mobile Number", "item_state": "New", **free, "itemtext1": "+44 7700 900123",
         "msisdn": "+44 7700 900123",
     }  # fmt: skip
+    crm.inventory[504] = {
+        "inventory_id": 504, "item": "Modem Router", "item_state": "In Stock", **free, "itemtext1": "AX3000",
+        "itemtext2": "SN1", "itemtext3": "Old_Network", "itemtext4": "old-psk", "management_url": "",
+        "management_username": "", "management_password": "old-password", "config_content": "# the former one",
+        "inventory_notes": "", "address_line_1": "", "city": "", "created": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    crm.sites.append({"site_id": 12, "address_line_1": "1 High Street", "city": "St Peter Port", "state": None})
     # An item of another service of the same customer: no play may touch it.
     crm.inventory[503] = {
         "inventory_id": 503, "item": "SIM Card", "item_state": "Assigned", "customer_id": 7, "service_id": 99,
         "itemtext1": "8944000000000000002", "itemtext2": "505931234567899",
     }  # fmt: skip
     return crm
+
+
+@pytest.fixture
+def engine(world: World, tmp_path: Path) -> Iterator[Engine]:
+    """A charging engine without play fixes in the place of the stub's."""
+    engine = Engine.open(f"sqlite:///{tmp_path / 'charging.db'}", tenant="another.org", play_fixes=False)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(serve(Door(engine), "127.0.0.1", 0), loop).result()
+    world.config["ocs"] = {"cgrates": f"127.0.0.1:{server.port}", "OCS": "unused", "ocsTenant": TENANT}
+    yield engine
+    asyncio.run_coroutine_threadsafe(server.close(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    engine.close()
+
+
+def everything(engine: Engine) -> list[str]:
+    """What the engine still holds of accounts, plans, actions, profiles and filters."""
+    left = [account["ID"] for account in engine.call("ApierV2.GetAccounts", {"Tenant": TENANT})]
+    for method, params in (
+        ("ApierV1.GetActionPlan", {"ID": ""}),
+        ("ApierV2.GetActions", {}),
+        ("APIerSv1.GetAttributeProfileIDs", {"Tenant": TENANT}),
+        ("APIerSv1.GetFilterIDs", {"Tenant": TENANT}),
+    ):
+        try:
+            found = engine.call(method, params)
+        except EngineError:
+            continue
+        left += [str(entry) for entry in found]
+    return left

@@ -18,12 +18,16 @@ Json = dict[str, Any]
 _SERVICE_FIELDS = {
     "customer_id", "product_id", "service_name", "service_type", "service_uuid", "service_billed", "service_taxable",
     "service_provisioned_date", "service_status", "wholesale_cost", "retail_cost", "icon", "site_id",
-    "service_deactivate_date", "auto_renew",
+    "service_deactivate_date", "auto_renew", "bundled_parent", "service_notes",
 }  # fmt: skip
 _TRANSACTION_FIELDS = {
     "customer_id", "service_id", "product_id", "title", "description", "invoice_id", "retail_cost", "wholesale_cost",
 }  # fmt: skip
-_INVENTORY_FIELDS = {"customer_id", "service_id", "item_state"}
+_INVENTORY_FIELDS = {
+    "customer_id", "service_id", "item_state", "itemtext3", "itemtext4", "management_url", "management_username",
+    "management_password", "config_content", "inventory_notes", "address_line_1", "city", "state", "latitude",
+    "longitude",
+}  # fmt: skip
 
 
 class StubCrm:
@@ -38,6 +42,7 @@ class StubCrm:
         self.products: dict[int, Json] = {}
         self.customers: dict[int, Json] = {}
         self.inventory: dict[int, Json] = {}
+        self.sites: list[Json] = []
         self.services: dict[int, Json] = {}
         self.transactions: dict[int, Json] = {}
         self.accounts: dict[str, Json] = {}
@@ -102,6 +107,10 @@ class StubCrm:
             return self._create(self.services, "service_id", body, _SERVICE_FIELDS)
         if verb == "PUT" and name == "transaction":
             return self._create(self.transactions, "transaction_id", body, _TRANSACTION_FIELDS)
+        if name == "service" and field == "customer_id":
+            return 200, {"data": [row for row in self.services.values() if row["customer_id"] == int(key)]}
+        if name == "site":
+            return 200, self.sites
         if name == "inventory" and field == "service_id":
             return 200, {"data": [item for item in self.inventory.values() if item["service_id"] == int(key)]}
         tables = {"product": self.products, "customer": self.customers, "inventory": self.inventory,
@@ -134,11 +143,11 @@ class StubCrm:
         unknown = set(body) - fields
         if unknown:
             return 400, {"message": f"unknown {unknown}"}
-        for name in ("customer_id", "product_id", "service_id"):
+        for name in ("customer_id", "product_id", "service_id", "bundled_parent"):
             if name in body and type(body[name]) is not int:
                 return 400, {"message": f"{name} is not a number"}
         new = max(rows, default=100) + 1
-        rows[new] = {key: new, **body}
+        rows[new] = {key: new, **({"bundled_parent": None} if key == "service_id" else {}), **body}
         return 200, rows[new]
 
     def charge(self, method: str, params: Json) -> tuple[Any, str | None]:

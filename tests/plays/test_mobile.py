@@ -125,7 +125,7 @@ def test_a_crashed_order_is_undone_from_its_facts(world: World) -> None:
     world.crm.fail = set()
     (service,) = world.crm.services.values()
     stock = [dict(before["inventory"][item]) for item in (501, 502)]
-    facts = {"new_service": True, "service_uuid": service["service_uuid"], "sim_imsi": IMSI, "hss_known": []}
+    facts = {"new_service": True, "service_uuid": service["service_uuid"], "sim_imsi": IMSI, "hss_before": {}}
     code, output = world.run("play_psim_only", action="deprovision", stock_before=stock, **facts)
     assert code == 0, output
     assert world.crm.state() == before

@@ -5,39 +5,15 @@ The engine runs without its play fixes, so that what holds here holds for a CGRa
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from omnicrm.domain.charging.door import Door
 from omnicrm.domain.charging.engine import Engine
-from omnicrm.domain.charging.ports import EngineError
-from omnicrm.views.jsonrpc import serve
-from tests.plays.conftest import World
+from tests.plays.conftest import TENANT, World, everything
 
 pytestmark = pytest.mark.slow
-TENANT = "example.org"
 STOCK = {"SIM Card": 501, "Mobile Number": 502}
-
-
-@pytest.fixture
-def engine(world: World, tmp_path: Path) -> Iterator[Engine]:
-    engine = Engine.open(f"sqlite:///{tmp_path / 'charging.db'}", tenant="another.org", play_fixes=False)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    server = asyncio.run_coroutine_threadsafe(serve(Door(engine), "127.0.0.1", 0), loop).result()
-    world.config["ocs"] = {"cgrates": f"127.0.0.1:{server.port}", "OCS": "unused", "ocsTenant": TENANT}
-    yield engine
-    asyncio.run_coroutine_threadsafe(server.close(), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-    engine.close()
 
 
 def test_an_order_is_charged_for_right_and_leaves_no_trace_when_it_ends(world: World, engine: Engine) -> None:
@@ -63,7 +39,7 @@ def test_an_order_is_charged_for_right_and_leaves_no_trace_when_it_ends(world: W
 
     code, output = world.run("play_local_mobile_sim", action="deprovision", service_id=service["service_id"])
     assert code == 0, output
-    assert _everything(engine) == []
+    assert everything(engine) == []
     assert output.count("...ignoring") == 0
 
 
@@ -71,7 +47,7 @@ def test_a_refused_order_leaves_nothing_in_the_engine(world: World, engine: Engi
     code, output = world.run("play_local_mobile_sim", data_gb=1, **STOCK, apn_list="42", auto_renew="1")
     assert code != 0
     assert "Failed at 'Tell the HSS'" in output
-    assert _everything(engine) == []
+    assert everything(engine) == []
 
 
 def test_a_top_up_from_product_variables_adds_a_balance(world: World, engine: Engine) -> None:
@@ -86,20 +62,4 @@ def test_a_top_up_from_product_variables_adds_a_balance(world: World, engine: En
         "*data": 512 * 1024**2,
         "*voice": 600 * 10**9,
     }
-
-
-def _everything(engine: Engine) -> list[str]:
-    """What the engine still holds of accounts, plans, actions, profiles and filters."""
-    left = [account["ID"] for account in engine.call("ApierV2.GetAccounts", {"Tenant": TENANT})]
-    for method, params in (
-        ("ApierV1.GetActionPlan", {"ID": ""}),
-        ("ApierV2.GetActions", {}),
-        ("APIerSv1.GetAttributeProfileIDs", {"Tenant": TENANT}),
-        ("APIerSv1.GetFilterIDs", {"Tenant": TENANT}),
-    ):
-        try:
-            found = engine.call(method, params)
-        except EngineError:
-            continue
-        left += [str(entry) for entry in found]
-    return left
+    assert everything(engine) == [f"{TENANT}:{service['service_uuid']}"]

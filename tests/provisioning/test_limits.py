@@ -157,7 +157,7 @@ def test_marks_keep_two_products_apart(tmp_path) -> None:
         time.sleep(0.1)
         assert marks.end_marked(two, within=0.2) == 0
         assert child.poll() is None
-        assert list(marks.marked(one)) == [child.pid]
+        assert list(marks.processes_of(one)) == [child.pid]
         threading.Thread(target=child.wait).start()
         assert marks.end_marked(one) == 1
         assert child.wait(2) == -signal.SIGKILL

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 
 from omnicrm.domain.provisioning.plays import PlayError
 from omnicrm.integrations.ansible import folder, marks
+from omnicrm.paths import PLAYBOOKS
 
 LOOK = """
 - name: Look
@@ -104,8 +108,9 @@ def test_the_variables_and_the_token_stand_in_no_command_line(runner, spec, run_
     lines: list[str] = []
 
     def look(event) -> None:
-        for pid in marks.marked(marks.mark(run_root, one.provision_id, one.lease)):
-            lines.append(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "))
+        for pid in marks.processes_of(marks.mark(run_root, one.provision_id, one.lease)):
+            with contextlib.suppress(OSError):
+                lines.append(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "))
 
     runner.run(one, look, lambda: False)
     assert any("extravars" in line for line in lines)
@@ -176,3 +181,24 @@ def test_a_folder_that_is_no_plays_folder_is_refused(tmp_path, monkeypatch) -> N
     (tmp_path / "run").mkdir()
     with pytest.raises(PlayError, match="more than 3 files"):
         folder.lay_out(tmp_path / "run", plays_dirs=[source], crm_config={}, extra={}, defaults={}, http={})
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else for a moment")
+def test_what_a_play_made_unreadable_is_removed_too() -> None:
+    """Root reads everything; the product need not be root."""
+    script = """
+import os, sys, tempfile
+from pathlib import Path
+from omnicrm.integrations.ansible import folder
+os.setuid(65534)
+held = folder.hold(Path(tempfile.mkdtemp()), "run-1-1")
+deep = held.path / "a" / "b"
+deep.mkdir(parents=True)
+(deep / "file").write_text("x")
+for path in (deep, deep.parent):
+    path.chmod(0)
+held.remove()
+sys.exit(held.path.exists())
+"""
+    env = {**os.environ, "PYTHONPATH": str(PLAYBOOKS.parent)}
+    assert subprocess.run([sys.executable, "-c", script], env=env).returncode == 0

@@ -42,7 +42,7 @@ def test_plays_are_forked_from_the_warm_process_and_shown_with_their_mark(own_ru
     one = spec("- name: Sleep\n  command: sleep 2\n")
     mark = marks.mark(tmp_path / "runs", one.provision_id, one.lease)
     seen: set[int] = set()
-    own_runner.run(one, lambda event: seen.update(marks.marked(mark)), lambda: False)
+    own_runner.run(one, lambda event: seen.update(marks.processes_of(mark)), lambda: False)
     parents = {int(Path(f"/proc/{own_runner.warm_pid}/stat").read_text().rpartition(")")[2].split()[1])}
     assert parents == {os.getpid()}
     # The shim, ansible-playbook and perhaps a worker.

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from omnicrm import app as root
 from omnicrm.domain.activity import CustomerActivity
 from omnicrm.domain.actor import SYSTEM
 from omnicrm.domain.inventory.models import Inventory, InventoryReservation
 from omnicrm.domain.jobs import Job
+from omnicrm.domain.provisioning import actions
 from omnicrm.domain.provisioning.models import Provision
 from omnicrm.domain.resource import RESOURCES, Write
 
@@ -35,6 +36,16 @@ GOOD = """
 PLAYS = {
     "good": GOOD,
     "no_guard": "- name: Plain\n  hosts: localhost\n  tasks:\n    - name: Say\n      debug: {msg: hi}\n",
+    "addon_step": GOOD.replace("A play with a guard", "An add-on"),
+    "last_step": GOOD.replace("A play with a guard", "The last step"),
+    "ends_only": "- name: Ends\n  hosts: localhost\n  tasks:\n    - name: Say\n      debug: {msg: ended}\n",
+    "changeable": GOOD.replace(
+        "- name: Note",
+        """- name: Stop the line
+          debug: {msg: stopped}
+          when: action | default("") == "suspend"
+        - name: Note""",
+    ),
     "broken": "- name: Broken\n  hosts: localhost\n  tasks: [\n",
     "misplaced": "- name: Misplaced\n  hosts: localhost\n  tasks:\n    - name: Say\n      debug: {msg: hi, when: x}\n",
     "dangling": "- name: Dangling\n  hosts: localhost\n  tasks:\n    - include_tasks: task_absent.yaml\n",
@@ -130,3 +141,10 @@ def left_behind(parts: root.Parts) -> Any:
         return parts.door.read_now(read)
 
     return look
+
+
+def finish(parts: root.Parts, provision_id: int, succeeded: bool = True, message: str = "") -> None:
+    """End a job as its worker would: its own end, then the queue's row."""
+    parts.door.act_now(actions.end, SYSTEM, actions.Ended(provision_id, succeeded, message))
+    ran = (Job.subject_id == provision_id) & (Job.kind == "provision.run")
+    parts.db.write(lambda session: session.execute(update(Job).where(ran).values(state="done")))

@@ -14,8 +14,7 @@ import msgspec
 
 from omnicrm.domain.charging.amounts import plain_number, to_wire
 from omnicrm.domain.charging.gotime import ZERO_TIME, format_time
-
-Flags = dict[str, bool]
+from omnicrm.domain.charging.thresholds import Flags, Trigger, counters_wire
 
 
 class Balance(msgspec.Struct, omit_defaults=True):
@@ -81,7 +80,7 @@ class Account(msgspec.Struct, omit_defaults=True):
     """Balances by type in the order in which they were made. A type whose last bucket went stays with None."""
 
     balances: dict[str, list[Balance] | None] | None = None
-    triggers: list[dict[str, Any]] = []
+    triggers: list[Trigger] = []
     allow_negative: bool = False
     disabled: bool = False
 
@@ -121,8 +120,8 @@ class Account(msgspec.Struct, omit_defaults=True):
         return {
             "ID": f"{tenant}:{name}",
             "BalanceMap": balances,
-            "UnitCounters": None,
-            "ActionTriggers": self.triggers or None,
+            "UnitCounters": counters_wire(self.triggers),
+            "ActionTriggers": [trigger.wire() for trigger in self.triggers] or None,
             "AllowNegative": self.allow_negative,
             "Disabled": self.disabled,
             "UpdateTime": ZERO_TIME,
@@ -137,7 +136,7 @@ class Account(msgspec.Struct, omit_defaults=True):
                 for kind, buckets in sorted((self.balances or {}).items())
             },
             "UnitCounters": [],
-            "ActionTriggers": self.triggers,
+            "ActionTriggers": [trigger.wire() for trigger in self.triggers],
             "AllowNegative": self.allow_negative,
             "Disabled": self.disabled,
         }

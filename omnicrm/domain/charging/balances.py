@@ -1,7 +1,6 @@
 """What AddBalance, DebitBalance, SetBalance and the balance actions do to an account (cgrates.md §5.2).
 
-Pure: no clock, no storage. A `Wanted` holds what the request gave; what it left out (UNSET) matches anything and takes
-the default on a new bucket.
+Pure: no clock, no storage.
 """
 
 from __future__ import annotations
@@ -9,36 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import uuid4
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from omnicrm.domain.charging.account import Account, Balance, Flags
+from omnicrm.domain.charging.account import Account, Balance
 from omnicrm.domain.charging.amounts import MONETARY
 from omnicrm.domain.charging.ports import EngineError
+from omnicrm.domain.charging.thresholds import Wanted
 
 DEFAULT_ID = "*default"
-
-
-class Wanted(msgspec.Struct):
-    """A bucket as a request describes it; `value` is an engine integer, already positive."""
-
-    uuid: str = ""
-    id: str = ""
-    value: int | UnsetType = UNSET
-    expires_at: datetime | UnsetType | None = UNSET
-    weight: float | UnsetType = UNSET
-    destinations: Flags | UnsetType = UNSET
-    rating_subject: str | UnsetType = UNSET
-    categories: Flags | UnsetType = UNSET
-    shared_groups: Flags | UnsetType = UNSET
-    timing_ids: Flags | UnsetType = UNSET
-    disabled: bool | UnsetType = UNSET
-    factors: dict[str, float] | UnsetType = UNSET
-    blocker: bool | UnsetType = UNSET
-
-    @property
-    def amount(self) -> int:
-        return 0 if self.value is UNSET else self.value
 
 
 _EQUAL = ("expires_at", "weight", "rating_subject", "disabled", "blocker")

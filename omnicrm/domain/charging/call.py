@@ -17,21 +17,14 @@ from omnicrm.domain.charging import models, seeds
 from omnicrm.domain.charging.account import Account
 from omnicrm.domain.charging.documents import ActionSet, Plan
 from omnicrm.domain.charging.ports import EngineError, JobRef
-from omnicrm.domain.charging.storage import ACCOUNTS, ACTIONS, LINKS, PLANS, PROFILES, Reader, Sheet, Tx
+from omnicrm.domain.charging.storage import ACCOUNTS, ACTIONS, LINKS, PLAN_RUNS, PLANS, PROFILES, Reader, Sheet, Tx
+from omnicrm.domain.charging.timing import next_run
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-_decode_account = msgspec.json.Decoder(Account).decode
+decode_account = msgspec.json.Decoder(Account).decode
 _decode_actions = msgspec.json.Decoder(ActionSet).decode
 _decode_plan = msgspec.json.Decoder(Plan).decode
 _decode_profile = msgspec.json.Decoder().decode
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """An HTTP call that leaves after the commit (`*http_post`)."""
-
-    url: str
-    body: bytes
 
 
 @dataclass(slots=True)
@@ -45,7 +38,8 @@ class Call:
     fixes: bool = False
     job: JobRef | None = None
     notes: list[str] = field(default_factory=list)
-    posts: list[Post] = field(default_factory=list)
+    # Accounts that the request saved: their stored text before, and what they are now.
+    touched: dict[tuple[str, str], tuple[str | None, Account]] = field(default_factory=dict)
 
     @property
     def tx(self) -> Tx:
@@ -65,7 +59,7 @@ class Call:
 
     def account(self, tenant: str, name: str) -> Account | None:
         body = self.rows.get(ACCOUNTS, tenant, name)
-        return None if body is None else _decode_account(body)
+        return None if body is None else decode_account(body)
 
     def existing_account(self, tenant: str, name: str) -> Account:
         account = self.account(tenant, name)
@@ -76,11 +70,14 @@ class Call:
     def save_account(self, tenant: str, name: str, account: Account) -> None:
         if self.job is not None:
             self._journal_account(tenant, name, account)
+        before = self.touched.get((tenant, name), (self.rows.get(ACCOUNTS, tenant, name), account))[0]
+        self.touched[tenant, name] = before, account
         self.tx.put(ACCOUNTS, (tenant, name), _encode(account).decode())
 
     def remove_account(self, tenant: str, name: str) -> None:
         """Removes the account and takes it from its plans."""
         self.tx.delete(ACCOUNTS, tenant, name)
+        self.touched.pop((tenant, name), None)
         for plan_id in self.plans_of(tenant, name):
             self.detach(plan_id, tenant, name)
         self.forget("account", tenant, name)
@@ -103,13 +100,33 @@ class Call:
         return None if body is None else _decode_plan(body)
 
     def save_plan(self, plan_id: str, plan: Plan) -> None:
+        """Stores the plan, and the next run of its timings that are new."""
         self._save("action_plan", "", plan_id, PLANS, (plan_id,), plan)
+        known = self.next_runs(plan_id)
+        for timing in known.keys() - {entry.uuid for entry in plan.entries}:
+            self.tx.delete(PLAN_RUNS, plan_id, timing)
+        for entry in plan.entries:
+            if entry.uuid not in known:
+                self.schedule(plan_id, entry.uuid, next_run(entry.timing, self.now, self.zone))
 
     def remove_plan(self, plan_id: str) -> None:
         self.tx.delete(PLANS, plan_id)
+        for timing in self.next_runs(plan_id):
+            self.tx.delete(PLAN_RUNS, plan_id, timing)
         for tenant, name in self.accounts_of(plan_id):
             self.detach(plan_id, tenant, name)
         self.forget("action_plan", "", plan_id)
+
+    def next_runs(self, plan_id: str) -> dict[str, datetime]:
+        """Next run of each timing of a plan by the timing's uuid; those that never run again are left out."""
+        return {key[1]: moment.replace(tzinfo=UTC) for key, moment in self.rows.rows(PLAN_RUNS, plan_id=plan_id)}
+
+    def schedule(self, plan_id: str, timing: str, moment: datetime | None) -> None:
+        """Sets the next run of a plan's timing; None when there is none."""
+        if moment is None:
+            self.tx.delete(PLAN_RUNS, plan_id, timing)
+        else:
+            self.tx.put(PLAN_RUNS, (plan_id, timing), moment.replace(tzinfo=None))
 
     def plan_ids(self) -> list[str]:
         return [key[0] for key, _ in self.rows.rows(PLANS)]
@@ -129,6 +146,7 @@ class Call:
 
     def detach(self, plan_id: str, tenant: str, name: str) -> None:
         self.tx.delete(LINKS, plan_id, tenant, name)
+        self.forget("attachment", tenant, name, plan_id)
 
     # Profiles: attribute, filter, charger, destination
 
@@ -182,10 +200,11 @@ class Call:
         )
         return self.tx.connection.execute(found).first() is not None
 
-    def forget(self, kind: str, tenant: str, ident: str) -> None:
-        """What is removed needs no undoing."""
+    def forget(self, kind: str, tenant: str, ident: str, detail: str = "") -> None:
+        """What is removed needs no undoing. Of an attachment the plan is named by `detail`."""
         table = models.journal.c
-        self.tx.later(delete(models.journal).where(table.kind == kind, table.tenant == tenant, table.ident == ident))
+        statement = delete(models.journal).where(table.kind == kind, table.tenant == tenant, table.ident == ident)
+        self.tx.later(statement.where(table.detail == detail) if detail else statement)
 
     def _journal_account(self, tenant: str, name: str, account: Account) -> None:
         before = self.account(tenant, name)

@@ -12,10 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-
-from omnicrm.domain.charging import models
 
 _RETRY_MYSQL = {1205, 1213}
 _GONE_MYSQL = {2006, 2013, 2055}
@@ -50,14 +48,6 @@ class Database:
                 connect_args={"charset": "utf8mb4"},
             )
             self.reader = self.writer.execution_options(isolation_level="AUTOCOMMIT")
-
-    def create_missing_tables(self) -> None:
-        """Makes the tables that are not there, and the counter of configuration changes."""
-        with self.writer.begin() as connection:
-            models.metadata.create_all(connection)
-            known = connection.execute(select(models.state.c.name)).scalars().all()
-            if "config" not in known:
-                connection.execute(insert(models.state).values(name="config", value=0))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from omnicrm.domain.charging.account import Account, Balance, Flags
+from omnicrm.domain.charging.account import Account, Balance
 from omnicrm.domain.charging.amounts import MONETARY
 from omnicrm.domain.charging.gotime import NS_PER_SECOND, parse_duration
 from omnicrm.domain.charging.ports import EngineError
+from omnicrm.domain.charging.thresholds import Flags
 
 ANY = "*any"
 GENERIC = "*generic"
@@ -61,7 +62,8 @@ def _longest(destination: str, prefixes: list[str]) -> int | None:
     return max((len(prefix) for prefix in prefixes if destination.startswith(prefix)), default=None)
 
 
-def _category_fits(categories: Flags | None, category: str) -> bool:
+def category_fits(categories: Flags | None, category: str) -> bool:
+    """True when the bucket may be used for events of this category."""
     if not categories:
         return True
     if category in categories:
@@ -76,7 +78,7 @@ def candidates(account: Account, kinds: tuple[str, ...], usage: Usage, prefixes:
         for balance in account.buckets(kind):
             if balance.disabled or balance.expired(usage.started_at) or (balance.value <= 0 and not balance.blocker):
                 continue
-            if not _category_fits(balance.categories, usage.category):
+            if not category_fits(balance.categories, usage.category):
                 continue
             length = precision(balance.destinations, usage.destination, prefixes)
             if length is not None:

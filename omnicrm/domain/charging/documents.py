@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from omnicrm.domain.charging.account import Flags, flags_text
+from omnicrm.domain.charging.account import flags_text
 from omnicrm.domain.charging.amounts import number_text, plain_number
+from omnicrm.domain.charging.thresholds import Flags
 from omnicrm.domain.charging.timing import Timing
 
 

@@ -51,8 +51,10 @@ class Door:
         return self.engine.submit(prepared, job).result()
 
     def _touched(self, prepared: Prepared) -> set[str]:
-        """Accounts that the request changes: the one it names, and those of a plan that it replaces or removes."""
-        found = {prepared.account} - {""}
+        """Accounts that the request changes: the one that it or its event names, and those of a plan that it replaces
+        or removes."""
+        event = prepared.params.get("Event") if isinstance(prepared.params, dict) else None
+        found = {prepared.account, str((event or {}).get("Account") or "")} - {""}
         plan_id = _plan_id(prepared)
         if plan_id:
             found |= {service_of(plan_id) or ""} - {""}

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from functools import partial
 from typing import Any
 
-from omnicrm.domain.charging import journal, play_fixes
-from omnicrm.domain.charging.call import Call, Post
+from omnicrm.domain.charging import journal, models, play_fixes, schema, triggers
+from omnicrm.domain.charging.call import Call
 from omnicrm.domain.charging.database import Database
 from omnicrm.domain.charging.goparams import decode, first_param
 from omnicrm.domain.charging.methods import find
+from omnicrm.domain.charging.outbox import Outbox, Poster
 from omnicrm.domain.charging.ports import JobRef
 from omnicrm.domain.charging.registry import Method
+from omnicrm.domain.charging.scheduler import Scheduler
 from omnicrm.domain.charging.storage import Reader, Tx
 from omnicrm.domain.charging.writer import Writer
 
-log = logging.getLogger(__name__)
-
 READERS = 4
-Poster = Callable[[str, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class Engine:
     """One engine on one charging database. Safe to use from any thread.
 
     Threads: `charging-writer` (one), `charging-read_N` (reads), `charging-door_N` (requests of jobs, whose checks may
-    be slow), `charging-post_N` (`*http_post`).
+    be slow), `charging-scheduler` (due plans), `charging-outbox` and `charging-post_N` (`*http_post`).
     """
 
     def __init__(
@@ -62,11 +59,11 @@ class Engine:
         self.fixes = play_fixes
         self.zone = zone
         self.clock = clock
-        self._post = post
         self._writer = Writer(database)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="charging-read")
         self.doors = ThreadPoolExecutor(READERS, thread_name_prefix="charging-door")
-        self._posters = ThreadPoolExecutor(2, thread_name_prefix="charging-post")
+        self.outbox = Outbox(database, self.change, clock, post)
+        self.scheduler = Scheduler(database, self.change, clock, catch_up=play_fixes)
 
     @classmethod
     def open(
@@ -79,14 +76,17 @@ class Engine:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         post: Poster | None = None,
     ) -> Engine:
-        """Opens `url` (`sqlite:///PATH` or `mysql://…/SCHEMA`) and makes missing tables.
+        """Opens `url` (`sqlite:///PATH` or `mysql://…/SCHEMA`), brings its tables up to date and starts the threads.
 
-        `tenant` is used where a request names none; `zone` is what times of day are meant in; `post(url, body)` sends
-        what `*http_post` asks for, and may take its time or raise.
+        `tenant` is used where a request names none; `zone` is what times of day are meant in; `post(url, body, key)`
+        sends what `*http_post` asks for (outbox.py). Raises NewerSchema.
         """
         database = Database(url)
-        database.create_missing_tables()
-        return cls(database, tenant=tenant, play_fixes=play_fixes, zone=zone, clock=clock, post=post)
+        schema.prepare(database, clock(), zone)
+        engine = cls(database, tenant=tenant, play_fixes=play_fixes, zone=zone, clock=clock, post=post)
+        engine.scheduler.start()
+        engine.outbox.start()
+        return engine
 
     def prepare(self, name: str, params: Any) -> Prepared:
         """Finds the method and reads `params` (a JSON array), after the play fixes. Raises EngineError."""
@@ -100,8 +100,21 @@ class Engine:
     def submit(self, prepared: Prepared, job: JobRef | None = None) -> Future[Any]:
         """Starts the request; the future gives its result or EngineError. A change is on the disk when it ends."""
         if prepared.method.writes:
-            return self._writer.submit(lambda tx: self._write(tx, prepared, job))
+            return self.change(lambda call: self._write(call, prepared), job)
         return self._readers.submit(self.read, prepared)
+
+    def change(self, work: Callable[[Call], Any], job: JobRef | None = None) -> Future[Any]:
+        """Runs `work` in the next write transaction; the future ends when it is on the disk."""
+
+        def run(tx: Tx) -> Any:
+            call = self._new_call(tx, job)
+            result = work(call)
+            triggers.settle(call)
+            if any(table is models.post for table, _ in tx.appended):
+                tx.after_commit.append(self.outbox.wake)
+            return result
+
+        return self._writer.submit(run)
 
     def call(self, name: str, params: Any = None, job: JobRef | None = None) -> Any:
         """Runs one request and waits for it."""
@@ -119,7 +132,7 @@ class Engine:
 
     def undo(self, provision_id: int) -> list[str]:
         """Takes back what is in the job's journal, newest first, and says what. A second time does nothing."""
-        done: list[str] = self._writer.submit(lambda tx: journal.undo(self._new_call(tx, None), provision_id)).result()
+        done: list[str] = self.change(lambda call: journal.undo(call, provision_id)).result()
         return done
 
     def accounts_of_plan(self, plan_id: str) -> list[str]:
@@ -138,14 +151,16 @@ class Engine:
             "database": "sqlite" if self.database.sqlite else "mysql",
             "accounts": self.call("ApierV2.GetAccountsCount", {}),
             "play_fixes": self.fixes,
+            "failed_posts": len(self.call("OmniSv1.GetFailedPosts")),
         }
 
     def close(self) -> None:
         """Finishes what was submitted and closes the database."""
+        self.scheduler.close()
+        self.outbox.close()
         self.doors.shutdown()
         self._writer.close()
         self._readers.shutdown()
-        self._posters.shutdown()
         self.database.dispose()
 
     def _new_call(self, rows: Tx | Reader, job: JobRef | None) -> Call:
@@ -156,18 +171,8 @@ class Engine:
         with self.database.reading() as connection:
             return prepared.method.run(self._new_call(Reader(connection), None), prepared.params)
 
-    def _write(self, tx: Tx, prepared: Prepared, job: JobRef | None) -> Any:
-        call = self._new_call(tx, job)
+    def _write(self, call: Call, prepared: Prepared) -> Any:
         params = dict(prepared.params) if isinstance(prepared.params, dict) else prepared.params
         result = prepared.method.run(call, params)
         journal.write_notes(call, [*prepared.notes, *call.notes])
-        tx.after_commit.extend(partial(self._posters.submit, self._deliver, post) for post in call.posts)
         return result
-
-    def _deliver(self, post: Post) -> None:
-        try:
-            if self._post is None:
-                raise RuntimeError("no HTTP client was given to the engine")
-            self._post(post.url, post.body)
-        except Exception:
-            log.exception("*http_post to %s failed", post.url)

@@ -1,4 +1,4 @@
-"""Runs action sets on accounts: ExecuteAction, `*asap` plans, and later the scheduler (cgrates.md §5.4 to §5.6)."""
+"""Runs action sets on accounts: for ExecuteAction, for plans and for triggers (cgrates.md §5.4 to §5.6)."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import json
 import logging
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 from uuid import uuid4
 
 import msgspec
-from sqlalchemy import delete, select
 
-from omnicrm.domain.charging import balances, models
+from omnicrm.domain.charging import balances, outbox
 from omnicrm.domain.charging.account import Account
 from omnicrm.domain.charging.amounts import to_units, to_wire
-from omnicrm.domain.charging.balances import Wanted
-from omnicrm.domain.charging.call import Call, Post
+from omnicrm.domain.charging.call import Call
 from omnicrm.domain.charging.cdr import Cdr, cgrid
-from omnicrm.domain.charging.documents import Action, ActionSet, Plan
+from omnicrm.domain.charging.documents import Action, ActionSet
 from omnicrm.domain.charging.gotime import parse_time
 from omnicrm.domain.charging.ports import EngineError
-from omnicrm.domain.charging.timing import ASAP
+from omnicrm.domain.charging.thresholds import Wanted
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +27,14 @@ _LOGGED = ("*debit", "*debit_reset", "*topup", "*topup_reset", "*set_balance", "
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def execute(call: Call, actions: ActionSet, tenant: str, name: str) -> None:
+def execute(call: Call, actions: ActionSet, tenant: str, name: str, key: str = "") -> None:
     """Runs the actions, heaviest first, and saves the account. Raises EngineError when one fails; nothing is kept then.
 
-    An account that does not exist is made; without an account only the actions that need none can run.
+    An account that does not exist is made; without an account only the actions that need none can run. `key` names the
+    event that the actions run for, so that what they post can be told from a repetition.
     """
     account = (call.account(tenant, name) or Account()) if name else None
-    run = _Run(call, actions, tenant, name, account)
+    run = _Run(call, actions, tenant, name, account, key)
     for action in sorted(actions.actions, key=lambda action: -action.weight):
         step = _STEPS.get(action.identifier)
         if step is None:
@@ -56,12 +54,16 @@ def execute(call: Call, actions: ActionSet, tenant: str, name: str) -> None:
 class _Run:
     """One execution of an action set."""
 
-    def __init__(self, call: Call, actions: ActionSet, tenant: str, name: str, account: Account | None) -> None:
+    def __init__(
+        self, call: Call, actions: ActionSet, tenant: str, name: str, account: Account | None, key: str
+    ) -> None:
         self.call = call
         self.actions = actions
         self.tenant = tenant
         self.name = name
         self._account = account
+        self._key = key
+        self._posts = 0
         self.removed = False
 
     @property
@@ -69,6 +71,14 @@ class _Run:
         if self._account is None:
             raise EngineError("NOT_FOUND")
         return self._account
+
+    def post_key(self) -> str:
+        """A key for the next post: the event's own, with a number before it from the second post on; without an event
+        a new one."""
+        if not self._key:
+            return str(uuid4())
+        self._posts += 1
+        return self._key if self._posts == 1 else f"{self._posts}|{self._key}"
 
     def wanted(self, action: Action) -> Wanted:
         wanted = Wanted(uuid=action.balance_uuid, id=action.balance_id, value=self.units(action))
@@ -107,10 +117,10 @@ def _flag(name: str, value: bool) -> Callable[[_Run, Action], None]:
     return step
 
 
-def _triggers(name: str, value: bool) -> Callable[[_Run, Action], None]:
+def _triggers(name: str, value: bool | int) -> Callable[[_Run, Action], None]:
     def step(run: _Run, action: Action) -> None:
         for trigger in run.account.triggers:
-            trigger[name] = value
+            setattr(trigger, name, value)
 
     return step
 
@@ -132,7 +142,7 @@ def _remove_account(run: _Run, action: Action) -> None:
 
 def _http_post(run: _Run, action: Action) -> None:
     body = run.account.wire(run.tenant, run.name) if run.name else None
-    run.call.posts.append(Post(action.extra, _encode(body)))
+    outbox.put(run.call, action.extra, _encode(body).decode(), run.post_key())
 
 
 def _cdrlog(run: _Run, action: Action) -> None:
@@ -192,47 +202,10 @@ _STEPS: dict[str, Callable[[_Run, Action], None]] = {
     "*enable_account": _flag("disabled", False),
     "*disable_account": _flag("disabled", True),
     "*remove_account": _remove_account,
-    "*reset_triggers": _triggers("Executed", False),
-    "*set_recurrent": _triggers("Recurrent", True),
-    "*unset_recurrent": _triggers("Recurrent", False),
+    "*reset_triggers": _triggers("executed", False),
+    "*set_recurrent": _triggers("recurrent", True),
+    "*unset_recurrent": _triggers("recurrent", False),
+    "*reset_counters": _triggers("counted", 0),
     "*http_post": _http_post,
     "*http_post_async": _http_post,
 }
-
-
-def schedule_asap(call: Call, plan: Plan, tenant: str, name: str) -> bool:
-    """Queues a one-off run for each `*asap` entry. True when the plan has others, which the account is attached for."""
-    for entry in plan.entries:
-        if entry.timing.start == ASAP:
-            call.tx.append(
-                models.task,
-                tenant=tenant,
-                account=name,
-                actions_id=entry.actions_id,
-                created_at=call.now.replace(tzinfo=None),
-            )
-    return any(entry.timing.start != ASAP for entry in plan.entries)
-
-
-def run_tasks(call: Call) -> None:
-    """Runs the one-off tasks that wait, those of this request included. A failing one is logged and gone."""
-    table = models.task
-    waiting = call.tx.connection.execute(
-        select(table.c.id, table.c.tenant, table.c.account, table.c.actions_id).order_by(table.c.id)
-    ).all()
-    own = [row for where, row in call.tx.appended if where is table]
-    call.tx.appended[:] = [entry for entry in call.tx.appended if entry[0] is not table]
-    if waiting:
-        call.tx.later(delete(table).where(table.c.id.in_([row.id for row in waiting])))
-    tasks: list[tuple[Any, ...]] = [(row.tenant, row.account, row.actions_id) for row in waiting]
-    tasks += [(row["tenant"], row["account"], row["actions_id"]) for row in own]
-    for tenant, name, actions_id in tasks:
-        actions = call.actions(actions_id)
-        written, posted = len(call.tx.appended), len(call.posts)
-        try:
-            if actions is None:
-                raise EngineError("NOT_FOUND")
-            execute(call, actions, tenant, name)
-        except EngineError as error:
-            del call.tx.appended[written:], call.posts[posted:]
-            log.warning("One-off run of %s for %s failed: %s", actions_id, name, error.message)

@@ -46,6 +46,7 @@ class GoStruct:
 STR = Kind("string", "")
 NUM = Kind("float64", 0)
 INT = Kind("int", 0)
+DURATION = Kind("time.Duration", 0)
 BOOL = Kind("bool", False)
 MAP = Kind("map[string]interface {}")
 FLAGS = Kind("map[string]bool")
@@ -102,8 +103,8 @@ def _plain(kind: Kind, value: Any, struct: str, path: str) -> Any:
         return value
     if kind is BOOL and isinstance(value, bool):
         return value
-    if kind in (NUM, INT) and isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        if kind is INT and (not isinstance(value, int) or abs(value) >= 2**63):
+    if kind in (NUM, INT, DURATION) and isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        if kind is not NUM and (not isinstance(value, int) or abs(value) >= 2**63):
             raise _wrong(value, kind.go, struct, path, f"number {value}")
         if kind is NUM and value and Decimal(value).adjusted() > 308:
             raise _wrong(value, kind.go, struct, path, f"number {value}")

@@ -98,7 +98,29 @@ cdr = Table(
     **_MYSQL,
 )
 
-# One-off runs of an action set that wait for the scheduler.
+# When each timing of a plan runs next; no row when it never will. Several processes claim a run by moving it forward.
+plan_run = Table(
+    "plan_run",
+    metadata,
+    _key("plan_id"),
+    _key("timing", 64),
+    _moment("next_run"),
+    Index("ix_plan_run_next_run", "next_run"),
+    **_MYSQL,
+)
+
+# When the next bucket of an account expires that a trigger watches for.
+expiry_watch = Table(
+    "expiry_watch",
+    metadata,
+    _key("tenant", TENANT_LENGTH),
+    _key("account"),
+    _moment("expires_at"),
+    Index("ix_expiry_watch_expires_at", "expires_at"),
+    **_MYSQL,
+)
+
+# Runs of an action set on an account that wait: one-off runs (`*asap`, `plan_id` is ""), and claimed runs of plans.
 task = Table(
     "task",
     metadata,
@@ -107,6 +129,27 @@ task = Table(
     _text("account"),
     _text("actions_id"),
     _moment("created_at"),
+    _text("plan_id"),
+    _moment("due_at", nullable=True),
+    **_MYSQL,
+)
+
+# What `*http_post` sends. `key` names the event, so that a receiver tells a repetition from a new one; rows that were
+# given up stay, with `failed_at`.
+post = Table(
+    "post",
+    metadata,
+    _serial(),
+    _text("key", NAME_LENGTH * 3),
+    Column("url", _Body, nullable=False),
+    _body(),
+    _moment("created_at"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _moment("next_try_at"),
+    _moment("failed_at", nullable=True),
+    _text("last_error"),
+    Index("ix_post_next_try_at", "failed_at", "next_try_at"),
+    sqlite_autoincrement=True,
     **_MYSQL,
 )
 
@@ -136,7 +179,8 @@ note = Table(
     **_MYSQL,
 )
 
-# `config` counts changes of actions and profiles, so that every process knows when its copy of them is old.
+# `config` counts changes of actions and profiles, so that every process knows when its copy of them is old; `schema`
+# is the version of these tables (schema.py).
 state = Table("state", metadata, _key("name", 32), Column("value", BigInteger, nullable=False), **_MYSQL)
 
 

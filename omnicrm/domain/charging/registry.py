@@ -48,11 +48,11 @@ def api(
     return register
 
 
-def rpc(name: str, shape: GoStruct | Kind, *, writes: bool = False) -> Callable[[Run], Run]:
+def rpc(name: str, shape: GoStruct | Kind, *, writes: bool = False, account_field: str = "") -> Callable[[Run], Run]:
     """Registers a method of another service under its whole name."""
 
     def register(run: Run) -> Run:
-        _other[name] = Method(name.partition(".")[2], shape, run, writes)
+        _other[name] = Method(name.partition(".")[2], shape, run, writes, account_field)
         return run
 
     return register

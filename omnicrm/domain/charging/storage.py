@@ -69,6 +69,9 @@ ACTIONS = Sheet(models.action_set)
 PLANS = Sheet(models.action_plan)
 LINKS = Sheet(models.plan_account)
 PROFILES = Sheet(models.profile)
+# The row is the claim on a plan's next run.
+PLAN_RUNS = Sheet(models.plan_run, lock=True)
+WATCHES = Sheet(models.expiry_watch, lock=True)
 CONFIGURATION = (ACTIONS, PROFILES)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -88,7 +88,11 @@ def valid_start(text: str) -> bool:
 
 
 def next_run(timing: Timing, now: datetime, zone: tzinfo = UTC) -> datetime | None:
-    """First moment strictly after `now` that matches, in UTC; None for `*asap` and for years that have passed."""
+    """First moment strictly after `now` that matches, in UTC; None for `*asap` and for years that have passed.
+
+    A time of day that the clock skips in spring comes by as much later; one that comes twice in autumn counts once,
+    unless the hour is open (`*hourly`), where each hour that passes counts.
+    """
     if timing.start == ASAP:
         return None
     after = max(now, timing.not_before) if timing.not_before else now
@@ -96,7 +100,7 @@ def next_run(timing: Timing, now: datetime, zone: tzinfo = UTC) -> datetime | No
     for year, month, day in _days(timing, local):
         moment = _first_clock(timing.start, datetime(year, month, day, tzinfo=zone), local)
         if moment is not None:
-            return moment.astimezone(UTC)
+            return moment
     return None
 
 
@@ -138,17 +142,16 @@ def _iso(week_days: list[int]) -> set[int]:
 
 
 def _first_clock(start: str, day: datetime, after: datetime) -> datetime | None:
-    """First matching time of that day after `after`."""
+    """First matching time of that day after `after`, in UTC."""
     hour, minute, second = (None if part == "*" else int(part) for part in start.split(":"))
-    begin = day
-    if after >= day:
-        begin = after.replace(microsecond=0) + timedelta(seconds=1)
-    if begin.date() > day.date():
-        return None
-    for h in range(begin.hour, 24) if hour is None else [hour]:
-        for m in range(60) if minute is None else [minute]:
-            for s in range(60) if second is None else [second]:
-                moment = day.replace(hour=h, minute=m, second=s)
-                if moment >= begin:
-                    return moment
+    limit = after.astimezone(UTC)
+    first_hour = after.hour if after.date() == day.date() else 0
+    for h in range(first_hour, 24) if hour is None else [hour]:
+        # The fold tells the second of two equal times of day, which only an open hour may mean.
+        for fold in (0, 1) if hour is None else (0,):
+            for m in range(60) if minute is None else [minute]:
+                for s in range(60) if second is None else [second]:
+                    moment = day.replace(hour=h, minute=m, second=s, fold=fold).astimezone(UTC)
+                    if moment > limit:
+                        return moment
     return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import column, delete, select, table
+from sqlalchemy import column, delete, or_, select, table
 
 from omnicrm.domain.action import Ctx
 from omnicrm.domain.activity import CustomerActivity
@@ -211,10 +212,47 @@ def reserve(ctx: Ctx, provision_id: int, chosen: dict[str, int]) -> list[Invento
     return items
 
 
+def take_back(ctx: Ctx, provision_id: int) -> None:
+    """Undo what a failed order did to the items that it holds: links and state are as before (PC-12, PC-13).
+
+    An item is free when it is reserved and nobody else may assign it meanwhile: what links it has, this order made.
+    """
+    for reservation in _reservations(ctx, provision_id):
+        row = ctx.session.get(Inventory, reservation.inventory_id, with_for_update=True)
+        if row is not None:
+            unlink(ctx, row)
+            row.item_state = reservation.state_before
+
+
+def unlink(ctx: Ctx, row: Inventory) -> None:
+    """Take an item from its service and its customer; an assigned one is Used then (PC-13)."""
+    had_customer = row.customer_id
+    row.customer_id = row.service_id = None
+    row.item_state = "Used" if row.item_state == "Assigned" else row.item_state
+    _sell(ctx, row, was=had_customer)
+
+
+def keep_assigned(ctx: Ctx, provision_id: int) -> None:
+    """The items that an order has assigned are held no longer; those that it has not are still."""
+    assigned = select(Inventory.inventory_id).where(
+        or_(Inventory.customer_id.is_not(None), Inventory.service_id.is_not(None))
+    )
+    ctx.session.execute(
+        delete(InventoryReservation).where(
+            InventoryReservation.provision_id == provision_id, InventoryReservation.inventory_id.in_(assigned)
+        )
+    )
+
+
+def _reservations(ctx: Ctx, provision_id: int) -> Sequence[InventoryReservation]:
+    return ctx.session.scalars(
+        select(InventoryReservation).where(InventoryReservation.provision_id == provision_id)
+    ).all()
+
+
 def release(ctx: Ctx, provision_id: int) -> None:
     """End the order's reservations; items still unassigned get the state back that they had (PC-13)."""
-    query = select(InventoryReservation).where(InventoryReservation.provision_id == provision_id)
-    for reservation in ctx.session.scalars(query).all():
+    for reservation in _reservations(ctx, provision_id):
         row = ctx.session.get(Inventory, reservation.inventory_id)
         if row is not None and row.customer_id is None and row.service_id is None:
             row.item_state = reservation.state_before

@@ -25,11 +25,15 @@ def available(now: datetime, settings: Settings) -> list[Any]:
     ]
 
 
+#: Kinds of jobs that run or undo an order, whose number is their subject: its items are held that long.
+ORDER_JOBS = ("provision.run", "provision.lost", "provision.clean", "provision.uncleaned")
+
+
 def held(now: datetime) -> Select[int]:
     """Items that an open order holds: until its time is over, and for as long as its job waits or runs (PC-03)."""
     working = exists().where(
         Job.subject_id == InventoryReservation.provision_id,
-        Job.kind.like("provision.%"),
+        Job.kind.in_(ORDER_JOBS),
         Job.state.in_(("queued", "running")),
     )
     return select(InventoryReservation.inventory_id).where(or_(InventoryReservation.expires_at > now, working))

@@ -1,29 +1,23 @@
-"""Running a job: mint its token, run the play, store its events live, settle its end. Runs in a worker thread."""
+"""The jobs that run and undo orders, in worker threads: run once, answer for dead workers, clean up, give up."""
 
 from __future__ import annotations
 
-import json
-import time
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
 
-from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.orm import Session, undefer
 
 from omnicrm.domain.actor import SYSTEM
 from omnicrm.domain.errors import Unavailable
-from omnicrm.domain.identity import tokens
-from omnicrm.domain.jobs import Held, Job, Runtime, job
-from omnicrm.domain.provisioning import actions
-from omnicrm.domain.provisioning.models import Provision, ProvisionEvent, Status
-from omnicrm.domain.provisioning.plays import read_play
-from omnicrm.domain.provisioning.ports import OK, RUNNING, PlaybookRunner, RunOutcome, RunSpec, TaskEvent
-from omnicrm.settings import Settings
-from omnicrm.store import Base
-
-_events = Base.metadata.tables["Provision_Event"]
-_jobs = Base.metadata.tables["Provision"]
-FAILED = int(Status.FAILED)
+from omnicrm.domain.jobs import Held, Runtime, job
+from omnicrm.domain.provisioning import actions, leftovers, undoing
+from omnicrm.domain.provisioning.ending import CleanUp, Ended, Mended, end, mend
+from omnicrm.domain.provisioning.lease import Lease
+from omnicrm.domain.provisioning.leftovers import Leftover, Traces
+from omnicrm.domain.provisioning.models import Provision, Status
+from omnicrm.domain.provisioning.plays import Play
+from omnicrm.domain.provisioning.ports import FAILED, IGNORED
+from omnicrm.domain.provisioning.recorder import Kept, Recorder
+from omnicrm.domain.provisioning.running import run_play
 
 
 @job("provision.run", lane="plays", max_attempts=1, lost="provision.lost")
@@ -31,19 +25,26 @@ def run_provision(runtime: Runtime, held: Held) -> None:
     """One play, once: a job whose worker died is never run again but undone (decision 30)."""
     row = _load(runtime, held)
     runtime.door.act_now(actions.start, SYSTEM, actions.Started(row.provision_id))
-    recorder = _Recorder(runtime, row.provision_id, first=0)
-    outcome = _play(runtime, held, row, recorder, {})
-    recorder.close(outcome)
-    ended = actions.Ended(
-        row.provision_id,
-        outcome.status == "successful",
-        outcome.message,
-        recorder.facts_text(),
-        # A play that was stopped from outside has not run its own rescue.
-        clean_up=outcome.status in ("canceled", "timeout", "error"),
-        lease=actions.Lease(held.job_id, held.lease),
-    )
-    runtime.door.act_now(actions.end, SYSTEM, ended)
+    recorder = Recorder(runtime, row.provision_id, Lease.of(held), keep=True)
+    outcome = run_play(runtime, held, row, recorder)
+    play = undoing.play_of(runtime, row)
+    ending = row.action == "deprovision"
+    traces = undoing.traces_of(runtime, row, play, after=recorder.first, undoing=ending)
+    ended = Ended(row.provision_id, False, outcome.message, recorder.kept.text(), lease=Lease.of(held))
+    succeeded = outcome.status == "successful"
+    if ending and (succeeded or outcome.status == "failed" or not outcome.task_count):
+        ended = replace(ended, succeeded=succeeded, leftovers=tuple(traces.left))
+    elif ending and outcome.status == "canceled":
+        ended = replace(ended, leftovers=(undoing.half_way(row),) if traces.turned else ())
+    elif succeeded:
+        ended = replace(ended, succeeded=True)  # what failed was optional (PROV-194)
+    elif (outcome.status == "failed" and traces.undid) or not outcome.task_count:
+        # The play's own rescue has run, or no task has.
+        undone = undoing.Undone(traces.left, by_play=True, unsure=bool(traces.unsure))
+        ended = undoing.settle(runtime, held, row, recorder, ended, undone)
+    else:
+        ended = replace(ended, clean_up=CleanUp("play", unsure=bool(traces.unsure)))
+    runtime.door.act_now(end, SYSTEM, ended)
 
 
 @job("provision.lost", max_attempts=10)
@@ -52,52 +53,96 @@ def answer_lost(runtime: Runtime, held: Held) -> None:
     row = _load(runtime, held)
     if row.provisioning_status != Status.RUNNING:
         return
-    recorder = _Recorder(runtime, row.provision_id, first=_last_number(runtime, row.provision_id))
+    traces = undoing.traces_of(runtime, row, undoing.play_of(runtime, row))
+    recorder = Recorder(runtime, row.provision_id, Lease.of(held))
     reason = str(held.args.get("reason") or "The worker of this job stopped.")
     recorder.say("The job was interrupted", reason, FAILED)
-    facts = runtime.door.read_now(_recorded_facts, row.provision_id)
-    lease = actions.Lease(held.job_id, held.lease)
-    ended = actions.Ended(row.provision_id, False, reason, json.dumps(facts), clean_up=True, lease=lease)
-    runtime.door.act_now(actions.end, SYSTEM, ended)
+    clean_up = CleanUp("play", unsure=bool(traces.unsure))
+    ended = Ended(row.provision_id, False, reason, clean_up=clean_up, lease=Lease.of(held))
+    runtime.door.act_now(end, SYSTEM, ended)
 
 
-@job("provision.clean", lane="plays", max_attempts=3, lost="provision.uncleaned")
+@job("provision.clean", lane="plays", max_attempts=5, lost="provision.uncleaned")
 def clean_up(runtime: Runtime, held: Held) -> None:
-    """Undo a run that could not undo itself: its play's clean-up with the values that it had set (decision 30)."""
+    """Undo a failed job: its play's clean-up with the values that it had set (decision 30), journal and records.
+
+    A deprovision is run again instead: that is how it comes to its end.
+    """
     row = _load(runtime, held)
-    lease = actions.Lease(held.job_id, held.lease)
-    recorder = _Recorder(runtime, row.provision_id, first=_last_number(runtime, row.provision_id))
-    refusal = _why_not_undone(runtime, row)
-    if refusal:
-        recorder.say("Clean-up", refusal, FAILED)
-        message = f"{row.error.rstrip('.')}. {refusal}"
-        runtime.door.act_now(actions.end, SYSTEM, actions.Ended(row.provision_id, False, message, lease=lease))
+    if row.provisioning_status == Status.SUCCESS and row.action != "deprovision":
         return
-    outcome = _play(runtime, held, row, recorder, {**json.loads(row.facts or "{}"), "action": "deprovision"})
-    recorder.close(outcome)
+    recorder = Recorder(runtime, row.provision_id, Lease.of(held))
+    todo = CleanUp.of(held.args)
+    play = undoing.play_of(runtime, row)
+    refusal = undoing.why_not_by_play(row, play)
+    traces = Traces()
+    if todo.kind != "engine" and (reason := todo.without_play or refusal):
+        recorder.say("Clean-up without the play", reason, IGNORED)
+    elif todo.kind != "engine":
+        traces = _clean_by_play(runtime, held, row, recorder, play)
+    left = leftovers.still_left(leftovers.load(row.leftovers), traces)
+    if row.action == "deprovision":
+        _end_deprovision(runtime, held, row, left, refusal)
+        return
+    undone = undoing.Undone(
+        left,
+        by_play=not refusal or todo.kind == "engine",
+        ran=traces.turned,
+        unsure=todo.unsure or bool(traces.unsure),
+        late=todo.kind == "late",
+    )
+    ended = Ended(row.provision_id, False, row.error, lease=Lease.of(held))
+    ended = undoing.settle(runtime, held, row, recorder, ended, undone)
+    if ended.clean_up is not None and ended.clean_up.kind == "engine":
+        runtime.door.act_now(mend, SYSTEM, Mended(row.provision_id, ended.leftovers, ended.lease))
+        raise Unavailable("The charging engine does not answer; it is asked again.")
+    runtime.door.act_now(end, SYSTEM, ended)
+
+
+def _clean_by_play(runtime: Runtime, held: Held, row: Provision, recorder: Recorder, play: Play | None) -> Traces:
+    """The play's own clean-up. Raises Unavailable where it does not come to its end, after noting what is left."""
+    kept = Kept(row.facts)
+    facts = {**kept.set, "action": "deprovision"}
+    outcome = run_play(runtime, held, row, recorder, facts, kept.registered)
+    traces = undoing.traces_of(runtime, row, play, after=recorder.first, undoing=True)
     if outcome.status != "successful":
-        raise Unavailable(outcome.message or "The clean-up did not succeed.")
-    message = f"{row.error.rstrip('.')}. What the job had made was removed again."
-    runtime.door.act_now(actions.end, SYSTEM, actions.Ended(row.provision_id, False, message, lease=lease))
+        step = outcome.failed_task or "Run the clean-up"
+        stopped = Leftover(f"Play {row.provisioning_play}", step, outcome.message or "The clean-up did not succeed.")
+        left = leftovers.still_left(leftovers.load(row.leftovers), traces)
+        runtime.door.act_now(mend, SYSTEM, Mended(row.provision_id, (*left, stopped), Lease.of(held)))
+        raise Unavailable(stopped.text)
+    traces.answered.add(f"Play {row.provisioning_play}")
+    return traces
 
 
-def _why_not_undone(runtime: Runtime, row: Provision) -> str:
-    """Empty where the play's clean-up may run. On a service that was there before, it would end that service."""
-    values = json.loads(row.variables or "{}").get("values", {})
-    if values.get("service_id") is not None and row.action != "deprovision":
-        return f"What it had done to service {values['service_id']} is not undone; please check that service."
-    play = read_play(row.provisioning_play, actions.plays_dirs(runtime.settings))
-    return "" if play.has_guard else f"The play {row.provisioning_play} cannot undo itself; what it had made is left."
+def _end_deprovision(runtime: Runtime, held: Held, row: Provision, left: list[Leftover], refusal: str) -> None:
+    """A service that is gone after all is a deprovision that succeeded."""
+    if refusal:
+        raise Unavailable(refusal)
+    if row.provisioning_status == Status.SUCCESS:
+        runtime.door.act_now(mend, SYSTEM, Mended(row.provision_id, tuple(left), Lease.of(held)))
+        return
+    message = undoing.with_result(row.error, undoing.FINISHED)
+    ended = Ended(row.provision_id, True, message, leftovers=tuple(left), lease=Lease.of(held))
+    runtime.door.act_now(end, SYSTEM, ended)
 
 
 @job("provision.uncleaned", max_attempts=10)
 def answer_uncleaned(runtime: Runtime, held: Held) -> None:
-    """The clean-up itself failed for good: say so on the job, free its stock, void its charges."""
+    """The clean-up itself failed for good: set back what journal and records can, and say the rest on the job."""
     row = _load(runtime, held)
-    reason = str(held.args.get("reason") or "")
-    message = f"{row.error.rstrip('.')}. The clean-up failed and can be tried again: {reason}"
-    lease = actions.Lease(held.job_id, held.lease)
-    runtime.door.act_now(actions.end, SYSTEM, actions.Ended(row.provision_id, False, message, lease=lease))
+    reason = str(held.args.get("reason") or "The clean-up did not come to its end.")
+    stopped = Leftover(f"Play {row.provisioning_play}", "Run the clean-up", reason)
+    left = tuple(leftovers.load(row.leftovers)) or (stopped,)
+    if row.action != "deprovision":
+        recorder = Recorder(runtime, row.provision_id, Lease.of(held))
+        whole = undoing.traces_of(runtime, row, undoing.play_of(runtime, row))
+        left += undoing.undo_in_engine(runtime, row, recorder, whole).left
+    if row.provisioning_status == Status.SUCCESS:
+        runtime.door.act_now(mend, SYSTEM, Mended(row.provision_id, left, Lease.of(held)))
+        return
+    message = undoing.with_result(row.error, f"{undoing.GIVEN_UP} {reason}")
+    runtime.door.act_now(end, SYSTEM, Ended(row.provision_id, False, message, leftovers=left, lease=Lease.of(held)))
 
 
 def _load(runtime: Runtime, held: Held) -> Provision:
@@ -108,143 +153,3 @@ def _load(runtime: Runtime, held: Held) -> Provision:
         return row
 
     return runtime.door.read_now(read)
-
-
-def _play(runtime: Runtime, held: Held, row: Provision, recorder: _Recorder, more: dict[str, Any]) -> RunOutcome:
-    settings = runtime.settings
-    secret = settings.jwt_secret.reveal() if settings.jwt_secret else ""
-    limit = settings.provisioning.max_seconds
-    token = tokens.job_token(secret, row.provision_id, held.job_id, held.lease, runtime.door.clock(), limit + 600)
-    values = json.loads(row.variables or "{}").get("values", {})
-    spec = RunSpec(
-        provision_id=row.provision_id,
-        lease=held.lease,
-        play=row.provisioning_play,
-        plays_dirs=actions.plays_dirs(settings),
-        variables={
-            **values,
-            **more,
-            "provision_id": row.provision_id,
-            "initiating_user": row.initiating_user,
-            "access_token": token,
-        },
-        crm_config=settings.crm_config(),
-        job_token=token,
-        crm_url=settings.server.local_url,
-        charging_url=None if settings.ocs.mode == "direct" else f"http://{settings.ocs.endpoint}",
-        mailjet_url=settings.mailjet.base_url,
-        env=_environment(settings),
-        secrets=settings.secret_values(),
-        silence_timeout=settings.provisioning.timeout_seconds,
-        overall_timeout=limit,
-    )
-    return runtime.port(PlaybookRunner).run(spec, recorder, _Stop(runtime, held))
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """What `lookup('env', …)` of the documented plays reads (PROV-170)."""
-    mailjet = settings.mailjet
-    pairs = {"MAILJET_API_KEY": mailjet.api_key, "MAILJET_SECRET": mailjet.api_secret}
-    return {name: value.reveal() for name, value in pairs.items() if value is not None}
-
-
-class _Stop:
-    """Whether the run must end: its lease is lost, or somebody pressed Cancel. Asks the database twice a second."""
-
-    def __init__(self, runtime: Runtime, held: Held) -> None:
-        self.runtime, self.held = runtime, held
-        self.next_look = 0.0
-        self.asked = False
-
-    def __call__(self) -> bool:
-        if not self.asked and not self.held.stopping() and time.monotonic() >= self.next_look:
-            self.next_look = time.monotonic() + 0.5
-            query = select(Job.cancel_requested).where(Job.job_id == self.held.job_id)
-            self.asked = bool(self.runtime.door.read_now(lambda session: session.scalar(query)))
-        return self.asked or self.held.stopping()
-
-
-class _Recorder:
-    """Stores events while the play runs, each in a transaction of its own, so that a reader sees them live.
-
-    It writes past the activity log on purpose: the log gets the job's start and end, not its every step.
-    """
-
-    def __init__(self, runtime: Runtime, provision_id: int, first: int) -> None:
-        self.runtime, self.provision_id, self.first = runtime, provision_id, first
-        self.facts: dict[str, Any] = {}
-        self.last = first
-
-    def __call__(self, event: TaskEvent) -> None:
-        self.facts.update(event.facts)
-        number = self.first + event.number
-        self.last = max(self.last, number)
-        if event.status == RUNNING:
-            self._insert(number, event.name, RUNNING, event.started_at)
-        else:
-            self._close(number, event)
-
-    def say(self, name: str, message: str, status: int) -> None:
-        """An event of our own."""
-        self.last += 1
-        now = self.runtime.door.clock()
-        self._insert(self.last, name, status, now, message=message[:2000], ended_at=now)
-
-    def close(self, outcome: RunOutcome) -> None:
-        for warning in outcome.warnings:
-            self.say("Warning", warning, OK)
-        self.facts = {**self.facts, **outcome.facts}
-
-    def facts_text(self) -> str:
-        return json.dumps(self.facts, default=str)
-
-    def _insert(self, number: int, name: str, status: int, at: datetime, **more: Any) -> None:
-        row = {
-            "provision_id": self.provision_id,
-            "event_number": number,
-            "event_name": name[:500],
-            "provisioning_status": status,
-            "skipped": False,
-            "provisioning_result_json": "{}",
-            "message": "",
-            "timestamp": at,
-            **more,
-        }
-        count = _jobs.c.task_count
-        grown = {"task_count": case((count < number, number), else_=count)}
-
-        def write(session: Session) -> None:
-            session.execute(insert(_events).values(row))
-            session.execute(update(_jobs).where(_jobs.c.provision_id == self.provision_id).values(grown))
-
-        self.runtime.door.db.write(write)
-
-    def _close(self, number: int, event: TaskEvent) -> None:
-        values = {
-            "provisioning_status": event.status,
-            "skipped": event.skipped,
-            "provisioning_result_json": json.dumps(event.result or {}, default=str),
-            "message": event.message[:2000],
-            "ended_at": event.ended_at or self.runtime.door.clock(),
-        }
-
-        def write(session: Session) -> None:
-            match = (_events.c.provision_id == self.provision_id) & (_events.c.event_number == number)
-            session.execute(update(_events).where(match).values(values))
-            done: dict[str, Any] = {"tasks_done": _jobs.c.tasks_done + (0 if event.corrects else 1)}
-            if event.facts:
-                done["facts"] = self.facts_text()
-            session.execute(update(_jobs).where(_jobs.c.provision_id == self.provision_id).values(done))
-
-        self.runtime.door.db.write(write)
-
-
-def _last_number(runtime: Runtime, provision_id: int) -> int:
-    query = select(func.max(ProvisionEvent.event_number)).where(ProvisionEvent.provision_id == provision_id)
-    return runtime.door.read_now(lambda session: session.scalar(query)) or 0
-
-
-def _recorded_facts(session: Session, provision_id: int) -> dict[str, Any]:
-    """What the dead run had stored of its facts."""
-    text = session.scalar(select(Provision.facts).where(Provision.provision_id == provision_id))
-    return dict(json.loads(text)) if text else {}

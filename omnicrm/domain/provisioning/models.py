@@ -69,6 +69,11 @@ class Provision(Base):
     created: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+def author(initiating_name: str, provision_id: int) -> str:
+    """Under this name the activity log has what a job's token did."""
+    return f"{initiating_name} (job {provision_id})"[:150]
+
+
 class ProvisionEvent(Base):
     __tablename__ = "Provision_Event"
     __audit__ = None

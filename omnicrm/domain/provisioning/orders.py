@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 
 from omnicrm.domain import listtext
 from omnicrm.domain.action import Ctx, action
@@ -17,28 +15,15 @@ from omnicrm.domain.catalogue.models import Product
 from omnicrm.domain.customers import rules as customer_rules
 from omnicrm.domain.customers.models import Customer, CustomerContact, CustomerSite
 from omnicrm.domain.errors import Conflict, Invalid, NotPermitted
-from omnicrm.domain.inventory import actions as stock
 from omnicrm.domain.inventory.models import InventoryTemplate
-from omnicrm.domain.jobs import Job
 from omnicrm.domain.provisioning import rules
 from omnicrm.domain.provisioning.models import Provision
-from omnicrm.domain.provisioning.plays import Play, read_play
-from omnicrm.domain.provisioning.redact import Redactor
+from omnicrm.domain.provisioning.orderplays import CHANGES, plays_dirs, plays_for_change, plays_for_end, plays_for_order
+from omnicrm.domain.provisioning.placing import Placement, merge, place, refuse_open_job
 from omnicrm.domain.services.models import CustomerService
 from omnicrm.domain.services.queries import held_by
-from omnicrm.paths import PLAYBOOKS
-from omnicrm.settings import Settings
 
-#: Always defined for a play (PROV-228).
-DEFAULTS = {"deprovision_subscriber": False}
-#: Order keys that documented plays read and write back in one form (PROV-145, PROV-220).
-_NORMALISED = {"auto_renew", "action"}
-
-
-def plays_dirs(settings: Settings) -> tuple[Path, ...]:
-    """The operator's own plays first, then the shipped ones."""
-    own = settings.provisioning.plays_dir
-    return (*([own] if own else []), PLAYBOOKS / "plays")
+__all__ = ["Order", "order", "plays_dirs"]
 
 
 @dataclass(frozen=True)
@@ -61,53 +46,100 @@ def order(ctx: Ctx, cmd: Order) -> Provision:
     service = _service(ctx, values)
     customer = _customer(ctx, values, service)
     product = _product(ctx, values, service)
-    ending = values.get("action") == "deprovision"
-    if ending and service is None:
-        raise Invalid({"service_id": "is required for a deprovision (or service_uuid)"})
-    if ending and by_customer:
-        raise NotPermitted("Please ask us to cancel this service.")
-    if product is None and not ending:
+    word = values.get("action")
+    if isinstance(word, str) and word in {"deprovision", *CHANGES}:
+        return _run_on_service(ctx, cmd, values, service, customer, product)
+    if product is None:
         raise Invalid({"product_id": "is required"})
     if service is not None:
-        _refuse_open_job(ctx, service)
-    kinds = listtext.parse_list(product.inventory_items_list) if product is not None and not ending else []
-    if by_customer and product is not None:
+        refuse_open_job(ctx, service)
+    kinds = listtext.parse_list(product.inventory_items_list)
+    if by_customer:
         values = rules.customer_request(values, kinds)
         _check_own_choice(ctx, values, product, kinds)
-    if not ending and product is not None:
-        customer_rules.refuse_order(customer.customer_status, customer.customer_enabled, ctx.settings)
-        held = held_by(ctx.session, customer.customer_id)
-        refusal = catalogue_rules.refusal(product, customer.customer_account_type, held, ctx.now, by_customer)
-        if refusal is not None:
-            raise Conflict(f"{product.product_name} {refusal}.", errors={"product_id": refusal})
-        if product.category == "addon":
-            _check_extended(product, service)
-    play = _play(ctx, values, product, service, ending)
+    customer_rules.refuse_order(customer.customer_status, customer.customer_enabled, ctx.settings)
+    held = held_by(ctx.session, customer.customer_id)
+    refusal = catalogue_rules.refusal(product, customer.customer_account_type, held, ctx.now, by_customer)
+    if refusal is not None:
+        raise Conflict(f"{product.product_name} {refusal}.", errors={"product_id": refusal})
+    if product.category == "addon":
+        _check_extended(product, service)
+    plays = plays_for_order(ctx, values, product)
     chosen = _chosen(values, kinds)
     _check_own(ctx, values, customer)
-    merged = _merge(values, product, service, customer, chosen, play, ending)
-    row = Provision(
-        product_id=product and product.product_id,
-        customer_id=customer.customer_id,
-        service_id=service and service.service_id,
-        provisioning_play=play.name,
-        action=str(merged.variables.get("action") or ""),
-        provisioning_json_vars=json.dumps(Redactor().value(merged.variables)),
-        variables=json.dumps({"values": merged.variables, "dropped": merged.dropped, "sent": dict(cmd.values)}),
-        task_count=play.task_count,
-        playbook_description=play.description[:255],
-        initiating_user=ctx.actor.user_id,
-        initiating_name=ctx.actor.name,
-        retry_of=cmd.retry_of,
+    values["auto_renew"] = _renewal(values.get("auto_renew"), product)
+    merged = merge(values, product, service, customer, chosen, plays)
+    row = place(
+        ctx,
+        Placement(
+            customer_id=customer.customer_id,
+            product_id=product.product_id,
+            service_id=service.service_id if service is not None else None,
+            plays=plays,
+            values=merged.variables,
+            dropped=merged.dropped,
+            sent=cmd.values,
+            chosen=chosen,
+            retry_of=cmd.retry_of,
+        ),
     )
-    ctx.session.add(row)
-    ctx.session.flush()
-    stock.reserve(ctx, row.provision_id, chosen)
-    ctx.later("provision.run", row.provision_id)
-    if cmd.terms_accepted and product is not None:
+    if cmd.terms_accepted:
         title = f"Terms of {product.product_name} accepted"
         ctx.note("provision", "terms", title, customer_id=customer.customer_id, entity_id=row.provision_id)
     return row
+
+
+def _run_on_service(
+    ctx: Ctx,
+    cmd: Order,
+    values: dict[str, Any],
+    service: CustomerService | None,
+    customer: Customer,
+    product: Product | None,
+) -> Provision:
+    """A run of a live service's own plays: it is taken down, suspended, resumed or updated (PROV-222..224, 233)."""
+    word = str(values["action"])
+    if service is None:
+        raise Invalid({"service_id": f"is required for the action {word} (a deprovision takes service_uuid too)"})
+    if ctx.actor.is_customer:
+        raise NotPermitted("Please ask us to cancel or change this service.")
+    refuse_open_job(ctx, service)
+    remark = ""
+    if word == "deprovision":
+        plays, remark = plays_for_end(ctx, values, service, product)
+        values["service_uuid"] = service.service_uuid
+    else:
+        plays = plays_for_change(ctx, word, service, product)
+    merged = merge(values, product, service, customer, {}, plays, of_service=True)
+    row = place(
+        ctx,
+        Placement(
+            customer_id=customer.customer_id,
+            product_id=product.product_id if product is not None else None,
+            service_id=service.service_id,
+            plays=plays,
+            values=merged.variables,
+            dropped=merged.dropped,
+            sent=cmd.values,
+            retry_of=cmd.retry_of,
+        ),
+    )
+    if remark:
+        ctx.note(
+            "provision",
+            "note",
+            remark,
+            customer_id=customer.customer_id,
+            service_id=service.service_id,
+            entity_id=row.provision_id,
+        )
+    return row
+
+
+def _renewal(chosen: Any, product: Product) -> bool:
+    """What the buyer chose, or what the product fixes; a product that allows no renewal has none (PC-25)."""
+    fixed = product.auto_renew if product.auto_renew != "prompt" else False
+    return product.allow_auto_renew and rules.renews(fixed if chosen in (None, "") else chosen)
 
 
 def _whole(values: Mapping[str, Any], name: str) -> int | None:
@@ -165,29 +197,6 @@ def _product(ctx: Ctx, values: dict[str, Any], service: CustomerService | None) 
     return row
 
 
-def _play(
-    ctx: Ctx, values: Mapping[str, Any], product: Product | None, service: CustomerService | None, ending: bool
-) -> Play:
-    """The play of this order; the order of precedence for a deprovision is PC-29's."""
-    asked = str(values.get("provisioning_play") or "")
-    of_service = service.provisioning_play if service is not None and ending else ""
-    of_ending = service.deprovisioning_play if service is not None and ending else ""
-    name = of_ending or asked or of_service or (product.provisioning_play if product is not None else "")
-    if not name:
-        raise Invalid({"provisioning_play": "neither the product nor the request names a play"})
-    play = read_play(name, plays_dirs(ctx.settings))
-    if play.problems:
-        first = play.problems[0]
-        raise Invalid({"provisioning_play": f"{first.spot.file}, line {first.spot.line}: {first.text}"})
-    if ending and not play.has_guard:
-        raise Conflict(
-            f"The play {name} has no guard for a deprovision and would provision the service again. "
-            "Set deprovisioning_play on the service, or add the guard to the play.",
-            errors={"provisioning_play": "has no deprovision guard"},
-        )
-    return play
-
-
 def _chosen(values: dict[str, Any], kinds: list[str]) -> dict[str, int]:
     """The chosen item of each type, taken out of the values; every type needs one (PROV-061)."""
     chosen: dict[str, int] = {}
@@ -205,17 +214,6 @@ def _chosen(values: dict[str, Any], kinds: list[str]) -> dict[str, int]:
     if errors:
         raise Invalid(errors)
     return chosen
-
-
-def _refuse_open_job(ctx: Ctx, service: CustomerService) -> None:
-    """One job at a time works on a service; its row is locked, so that two requests at once see each other."""
-    working = exists().where(
-        Job.subject_id == Provision.provision_id, Job.kind.like("provision.%"), Job.state.in_(("queued", "running"))
-    )
-    query = select(Provision.provision_id).where(Provision.service_id == service.service_id, working)
-    open_job = ctx.session.scalar(query.limit(1))
-    if open_job is not None:
-        raise Conflict(f"Job {open_job} is still working on this service.", provision_id=open_job)
 
 
 def _check_own_choice(ctx: Ctx, values: Mapping[str, Any], product: Product, kinds: list[str]) -> None:
@@ -256,36 +254,3 @@ def _check_own(ctx: Ctx, values: Mapping[str, Any], customer: Customer) -> None:
         if ctx.session.scalar(select(owner).where(column == number)) != customer.customer_id:
             what = name.removesuffix("_id").replace("_", " ")
             raise Invalid({name: f"{what} {number} does not exist at this customer"})
-
-
-def _merge(
-    values: dict[str, Any],
-    product: Product | None,
-    service: CustomerService | None,
-    customer: Customer,
-    chosen: dict[str, int],
-    play: Play,
-    ending: bool,
-) -> rules.Merged:
-    defaults = service.provisioning_json_vars if ending and service is not None else ""
-    declared = rules.parse_json_vars(defaults or (product.provisioning_json_vars if product is not None else ""))
-    if values.get("provisioning_json_vars") not in (None, ""):  # staff may replace the product's defaults (PROV-146)
-        declared = rules.parse_json_vars(values["provisioning_json_vars"])
-    if product is not None and not ending:
-        fixed = product.auto_renew if product.auto_renew != "prompt" else False
-        chosen_renewal = values["auto_renew"] if values.get("auto_renew") not in (None, "") else fixed
-        values["auto_renew"] = product.allow_auto_renew and rules.renews(chosen_renewal)  # PC-25
-    if service is not None and ending:
-        values["service_uuid"] = service.service_uuid
-    system = {
-        "product_id": product and product.product_id,
-        "customer_id": customer.customer_id,
-        "service_id": service and service.service_id,
-    }
-    return rules.merge_variables(
-        product={**DEFAULTS, **declared},
-        request=values,
-        inventory=chosen,
-        system=system,
-        play_names=play.own_names - _NORMALISED,
-    )

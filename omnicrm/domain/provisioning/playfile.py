@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,8 @@ _TASK_KEYWORDS = frozenset(
     | {"local_action", "loop", "loop_control", "module_defaults", "no_log", "notify", "poll", "port", "register"}
     | {"remote_user", "retries", "run_once", "tags", "throttle", "timeout", "until", "vars", "when"}
 )
+_GUARD_ASSERT = re.compile(r"\baction\b[^=!\n]*!=\s*[\"']deprovision[\"']")
+_GUARD_FAIL = re.compile(r"\baction\b[^=!\n]*==\s*[\"']deprovision[\"']")
 _BUILTIN = re.compile(r"^ansible\.(?:builtin|legacy)\.")
 
 
@@ -121,3 +123,23 @@ def _parse(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except (RecursionError, ValueError, TypeError) as error:
         raise yaml.YAMLError(f"cannot be read: {error}") from error
+
+
+def where_wrong(error: yaml.YAMLError) -> str:
+    """`, line 3, column 7: this is not valid YAML (…)`, to follow the name of a file."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"{place}: this is not valid YAML ({reason})"
+
+
+def is_guard(module: str, args: Any, task: Mapping[str, Any]) -> bool:
+    """Whether a task fails when `action` is "deprovision", and so sends such a run to the clean-up (PC-11)."""
+    if module == "assert" and isinstance(args, Mapping):
+        return any(_GUARD_ASSERT.search(condition) for condition in _texts(args.get("that")))
+    return module == "fail" and any(_GUARD_FAIL.search(condition) for condition in _texts(task.get("when")))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    entries: Iterable[Any] = value if isinstance(value, list) else [value]
+    return (entry for entry in entries if isinstance(entry, str))

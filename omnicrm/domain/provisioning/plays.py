@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from omnicrm.domain.errors import Invalid
-from omnicrm.domain.provisioning.playfile import Entry, load_play_text, module_of
+from omnicrm.domain.provisioning.playfile import Entry, is_guard, load_play_text, module_of, where_wrong
 
 #: Names that a product or staff may give (PC-39): a file of the plays folders, never a path.
 PLAY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -22,8 +22,6 @@ _MAX_FILES = 50
 _MISPLACED = ("register", "when", "ignore_errors", "loop", "failed_when", "until")
 #: Tasks that may stand before the guard: a deprovision run repeats them without harm.
 _HARMLESS = frozenset({"set_fact", "include_vars", "debug", "assert", "meta"})
-_GUARD_ASSERT = re.compile(r"\baction\b[^=!\n]*!=\s*[\"']deprovision[\"']")
-_GUARD_FAIL = re.compile(r"\baction\b[^=!\n]*==\s*[\"']deprovision[\"']")
 _ACTION_WORD = re.compile(r"\baction\b[^\n]*[\"'](deprovision|update|suspend|unsuspend)[\"']")
 
 
@@ -48,6 +46,17 @@ class Problem:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A task as it stands in its file. `part` is "order", "undo" (inside a rescue), or "perhaps" (included or not)."""
+
+    spot: Spot
+    part: str
+    module: str
+    args: Any
+    task: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Play:
     """What a play file says of itself, static includes followed."""
@@ -64,11 +73,19 @@ class Play:
     guards: set[Spot] = field(default_factory=set)
     #: Names that the play gives values while it runs (set_fact, register, include_vars).
     facts: set[str] = field(default_factory=set)
+    #: Names under which `uri` tasks register their results, by the place of the task.
+    registers: dict[Spot, str] = field(default_factory=dict)
     #: Names of `vars:` that are computed, so that a value from outside would break the play.
     computed: set[str] = field(default_factory=set)
     #: Words of `action` that the play tests for (PC-41).
     actions: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
+    #: Every task with a module, in the order of the text.
+    found: list[Found] = field(default_factory=list)
+    #: All names that `vars:` sections give values, computed or not.
+    named: set[str] = field(default_factory=set)
+    #: What was read, by file.
+    documents: dict[str, Any] = field(default_factory=dict)
     #: Lines that were read only after quoting a bare `{{ … }}` (PC-17), by file.
     mended: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -111,6 +128,16 @@ def _state_of(plays_dirs: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
             with os.scandir(folder) as entries:
                 found += [(entry.path, (stat := entry.stat()).st_mtime_ns, stat.st_size) for entry in entries]
     return tuple(sorted(found))
+
+
+def read_tasks(file: str, plays_dirs: Sequence[Path]) -> Play:
+    """Read a file of tasks (`task_send_sms.yaml`) as if a play included it: it has no guard. Raises PlayError."""
+    path = find_file(file, plays_dirs)
+    if path is None:
+        raise PlayError(f"{file} does not exist beside the play")
+    reader = _Reader(Play(file, path), plays_dirs)
+    reader.read_task_file(file, into=reader.play.tasks, guardable=False)
+    return reader.play
 
 
 @lru_cache(maxsize=128)
@@ -169,9 +196,10 @@ class _Reader:
         except UnicodeDecodeError as error:
             raise PlayError(f"{file} is not UTF-8 text (byte {error.start})") from error
         except yaml.YAMLError as error:
-            raise PlayError(f"{file}{_where(error)}") from error
+            raise PlayError(f"{file}{where_wrong(error)}") from error
         if loaded.mended:
             self.play.mended[file] = loaded.mended
+        self.play.documents[file] = loaded.document
         self.play.actions.update(match[1] for match in _ACTION_WORD.finditer(text))
         return loaded.document
 
@@ -202,6 +230,10 @@ class _Reader:
             self._problem(file, task, "this task names no module")
             return False
         self._names(module, args, task)
+        part = "order" if into is self.play.tasks else "undo" if into is self.play.undo else "perhaps"
+        self.play.found.append(Found(Spot(file, _line(task)), part, module, args, task))
+        if module == "uri" and isinstance(task.get("register"), str):
+            self.play.registers[Spot(file, _line(task))] = task["register"]
         for keyword in _MISPLACED:
             if isinstance(args, Mapping) and keyword in args and module not in ("set_fact", "add_host"):
                 self._problem(file, task, f"'{keyword}' is indented as an argument of {module}; move it to the task")
@@ -211,14 +243,15 @@ class _Reader:
             target = self._included(task, args, file)
             if target is not None:
                 once = "loop" not in task and (module == "import_tasks" or "when" not in task)
-                self._task_file(target, into=into if once else None, guardable=guardable and module == "import_tasks")
+                guardable = guardable and module == "import_tasks"
+                self.read_task_file(target, into=into if once else None, guardable=guardable)
             return False
-        if guardable and _is_guard(module, args, task):
+        if guardable and is_guard(module, args, task):
             self.play.guards.add(Spot(file, _line(task)))
         reads = module == "uri" and isinstance(args, Mapping) and str(args.get("method", "GET")).upper() == "GET"
         return module in _HARMLESS or reads
 
-    def _task_file(self, file: str, *, into: list[str] | None, guardable: bool) -> None:
+    def read_task_file(self, file: str, *, into: list[str] | None, guardable: bool) -> None:
         document = self._load(file)
         self.open_files.append(file)
         self._tasks(document, file, into=into, guardable=guardable)
@@ -248,22 +281,12 @@ class _Reader:
 
     def _vars(self, entry: Mapping[str, Any]) -> None:
         for name, value in _pairs(entry.get("vars")):
+            self.play.named.add(name)
             if isinstance(value, Mapping | list) or (isinstance(value, str) and "{{" in value):
                 self.play.computed.add(name)
 
     def _problem(self, file: str, entry: Mapping[str, Any], text: str) -> None:
         self.play.problems.append(Problem(Spot(file, _line(entry)), text))
-
-
-def _is_guard(module: str, args: Any, task: Mapping[str, Any]) -> bool:
-    if module == "assert" and isinstance(args, Mapping):
-        return any(_GUARD_ASSERT.search(condition) for condition in _texts(args.get("that")))
-    return module == "fail" and any(_GUARD_FAIL.search(condition) for condition in _texts(task.get("when")))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    entries: Iterable[Any] = value if isinstance(value, list) else [value]
-    return (entry for entry in entries if isinstance(entry, str))
 
 
 def _pairs(variables: Any) -> Iterator[tuple[str, Any]]:
@@ -274,10 +297,3 @@ def _pairs(variables: Any) -> Iterator[tuple[str, Any]]:
 
 def _line(entry: Mapping[str, Any]) -> int:
     return entry.line if isinstance(entry, Entry) else 1
-
-
-def _where(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"{place}: this is not valid YAML ({reason})"

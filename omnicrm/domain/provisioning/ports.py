@@ -41,9 +41,15 @@ class RunSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     #: Known secret values; masked wherever they occur (PC-09). Token and `env` are added by the runner.
     secrets: tuple[str, ...] = ()
+    #: Results that a former run had registered, for the one that undoes it: a task of this run that registers the same
+    #: name replaces it.
+    registered: Mapping[str, Any] = field(default_factory=dict)
     #: Longest time without an event of a task (PC-07).
     silence_timeout: float = 300
     overall_timeout: float = 3600
+    #: Room in the run's folder, and memory of all its processes together.
+    max_folder_mb: int = 256
+    max_memory_mb: int = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +76,13 @@ class TaskEvent:
     ended_at: datetime | None = None
     #: Raw values of a `set_fact`, for a clean-up after a crash (decision 30); may hold secrets: encrypt or drop.
     facts: Mapping[str, Any] = field(default_factory=dict)
+    #: Likewise the raw result of a `uri` task, under the name that it registers.
+    registered: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
-    """How a run ended. `failed` is the play's own end, `error` means that it could not be run at all."""
+    """How a run ended. `failed` is the play's own end; `error` means that it could not be run or outgrew a limit."""
 
     status: RunStatus
     #: Why it did not succeed, redacted, for people; empty on success.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -13,9 +14,13 @@ from omnicrm.domain.catalogue.models import Product
 from omnicrm.domain.customers.models import Customer
 from omnicrm.domain.identity.catalogue import JOB_PERMISSIONS
 from omnicrm.domain.inventory.models import InventoryReservation
+from omnicrm.domain.inventory.queries import ORDER_JOBS
 from omnicrm.domain.jobs import Job
-from omnicrm.domain.provisioning.models import Provision, ProvisionEvent
+from omnicrm.domain.provisioning.models import Provision, ProvisionEvent, Status, author
 from omnicrm.domain.services.models import CustomerService
+
+#: Of the queue's jobs of an order, the one that runs its play; the others settle and undo it afterwards.
+RUN_KIND = "provision.run"
 
 
 def actor_of_job(session: Session, job_id: int, lease: int) -> Actor | None:
@@ -27,15 +32,21 @@ def actor_of_job(session: Session, job_id: int, lease: int) -> Actor | None:
             Provision.service_id,
             Provision.initiating_user,
             Provision.initiating_name,
+            Provision.chain_first,
         )
         .join(Job, Job.subject_id == Provision.provision_id)
         .where(Job.job_id == job_id, Job.lease == lease, Job.state == "running", Job.kind.like("provision.%"))
     ).first()
     if row is None:
         return None
+    own = [] if row.service_id is None else [row.service_id]
     services = session.execute(
         select(CustomerService.service_id, CustomerService.service_uuid).where(
-            (CustomerService.made_by_provision_id == row.provision_id) | (CustomerService.service_id == row.service_id)
+            or_(
+                CustomerService.made_by_provision_id.in_(_of_chain(row.provision_id, row.chain_first)),
+                CustomerService.service_id.in_(own),
+                CustomerService.bundled_parent.in_(own),  # the parts of a bundle belong to its service
+            )
         )
     ).all()
     items = session.scalars(
@@ -48,8 +59,15 @@ def actor_of_job(session: Session, job_id: int, lease: int) -> Actor | None:
         frozenset(service_id for service_id, _ in services),
         frozenset(uuid for _, uuid in services),
     )
-    name = f"{row.initiating_name} (job {row.provision_id})"[:150]
-    return Actor(name, row.initiating_user, JOB_PERMISSIONS, job=scope)
+    return Actor(author(row.initiating_name, row.provision_id), row.initiating_user, JOB_PERMISSIONS, job=scope)
+
+
+def _of_chain(provision_id: int, chain_first: int | None) -> Any:
+    """The job and those of its chain: what one step made, the next ones may work on (PROV-207)."""
+    if chain_first is None:
+        return [provision_id]
+    first = chain_first
+    return select(Provision.provision_id).where(or_(Provision.provision_id == first, Provision.chain_first == first))
 
 
 @dataclass(frozen=True)
@@ -67,10 +85,16 @@ class Progress:
     waiting_before: int
     #: A dead run is being undone by another one (decision 30).
     cleaning: bool
+    #: Somebody asked the job to stop.
+    was_cancelled: bool = False
+    #: When the clean-up that waits begins; None while none does.
+    cleans_at: datetime | None = None
+    #: It only repeats one that went well, for answers that come late.
+    cleans_late: bool = False
 
     @property
     def is_over(self) -> bool:
-        return self.provision.provisioning_status != 1 and not self.cleaning
+        return self.provision.provisioning_status != Status.RUNNING and not self.cleaning
 
 
 def progress(session: Session, provision: Provision, with_results: bool = True) -> Progress:
@@ -90,26 +114,43 @@ def progress(session: Session, provision: Provision, with_results: bool = True) 
         .options(*([] if with_results else [defer(ProvisionEvent.provisioning_result_json)]))
     )
     jobs = session.execute(
-        select(Job.job_id, Job.kind, Job.state)
-        .where(Job.subject_id == provision.provision_id, Job.kind.like("provision.%"))
+        select(Job.job_id, Job.kind, Job.state, Job.run_at, Job.args, Job.cancel_requested)
+        .where(Job.subject_id == provision.provision_id, Job.kind.in_(ORDER_JOBS))
         .order_by(Job.job_id)
     ).all()
-    run = next((job for job in jobs if job.kind == "provision.run"), None)
+    run = next((job for job in jobs if job.kind == RUN_KIND), None)
     before = 0
     if run is not None and run.state == "queued":
         ahead = select(func.count()).where(Job.lane == "plays", Job.state == "queued", Job.job_id < run.job_id)
         before = session.scalar(ahead) or 0
-    cleaning = any(job.kind != "provision.run" and job.state in ("queued", "running") for job in jobs)
-    return Progress(provision, names[0], names[1] or "", names[2], list(events), run and run.state, before, cleaning)
+    undoing = [job for job in jobs if job.kind != RUN_KIND and job.state in ("queued", "running")]
+    waits = undoing[0] if undoing and all(job.state == "queued" for job in undoing) else None
+    return Progress(
+        provision,
+        names[0],
+        names[1] or "",
+        names[2],
+        list(events),
+        None if run is None else run.state,
+        before,
+        bool(undoing),
+        was_cancelled=run is not None and run.cancel_requested,
+        cleans_at=None if waits is None else waits.run_at,
+        cleans_late=waits is not None and waits.args.get("kind") == "late",
+    )
+
+
+def error_for_customer(provision: Provision) -> str:
+    """What a customer reads of a failed job of his, without internals (PROV-196)."""
+    if provision.provisioning_status != Status.FAILED:
+        return ""
+    return f"Provisioning failed, support has been informed. Provision ID: {provision.provision_id}"
 
 
 def queue_places(session: Session) -> dict[int, int]:
     """For each job that waits: how many wait before it."""
     waiting = session.scalars(
-        select(Job.subject_id)
-        .where(Job.kind == "provision.run", Job.state == "queued")
-        .order_by(Job.job_id)
-        .limit(1000)
+        select(Job.subject_id).where(Job.kind == RUN_KIND, Job.state == "queued").order_by(Job.job_id).limit(1000)
     )
     return {subject: place for place, subject in enumerate(waiting) if subject is not None}
 
@@ -124,6 +165,7 @@ def event_shown(event: ProvisionEvent, audience_is_customer: bool) -> dict[str, 
     }
     if not audience_is_customer:
         shown |= {"provisioning_result_json": event.provisioning_result_json, "message": event.message}
+        shown["skipped"] = event.skipped
     return shown
 
 
@@ -158,3 +200,34 @@ def of_service(session: Session, actor: Actor, service_id: int, limit: int = 50)
         query = query.where(Provision.customer_id == bound)
     query = query.options(defer(Provision.variables), defer(Provision.facts), defer(Provision.provisioning_json_vars))
     return list(session.scalars(query.order_by(Provision.provision_id.desc()).limit(limit)))
+
+
+@dataclass(frozen=True)
+class LastJob:
+    """The newest job of a service, and which of its tasks did not do what they say (PROV-294)."""
+
+    provision_id: int
+    #: (name, error text) of tasks whose failure was ignored.
+    ignored: list[tuple[str, str]]
+    skipped: list[str]
+
+
+def last_job(session: Session, actor: Actor, service_id: int) -> LastJob | None:
+    """None for a service without a job. What a cancelling could not do stands on its job as left."""
+    newest = next(iter(of_service(session, actor, service_id, 1)), None)
+    if newest is None:
+        return None
+    rows = session.execute(
+        select(ProvisionEvent.event_name, ProvisionEvent.message, ProvisionEvent.skipped)
+        .where(
+            ProvisionEvent.provision_id == newest.provision_id,
+            ProvisionEvent.skipped | (ProvisionEvent.provisioning_status == int(Status.IGNORED)),
+        )
+        .order_by(ProvisionEvent.event_number)
+    ).all()
+    ignored = [(row.event_name, row.message) for row in rows if not row.skipped]
+    return LastJob(
+        newest.provision_id,
+        [] if newest.action == "deprovision" else ignored,
+        [row.event_name for row in rows if row.skipped],
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import itertools
 import json
 import re
@@ -124,9 +125,11 @@ def _mask_pair(match: re.Match[str]) -> str:
 
 
 def _written_forms(secret: str) -> set[str]:
-    """The ways a secret is met in text: plain, URL-encoded, JSON-escaped, and inside base64 such as basic auth."""
+    """The ways a secret is met in text: plain, in addresses, pages, JSON, Python, hex and base64 such as basic auth."""
     raw = secret.encode("utf-8", "surrogatepass")
-    forms = {secret, quote(raw, safe=""), quote_plus(raw), json.dumps(secret)[1:-1]}
+    escaped = json.dumps(secret)[1:-1]
+    forms = {secret, quote(raw), quote(raw, safe=""), quote_plus(raw), html.escape(secret), repr(secret)[1:-1]}
+    forms |= {escaped, json.dumps(escaped)[1:-1], raw.hex(), raw.hex().upper()}
     # Within the base64 of a longer text a secret has one of three shapes, by where its first byte falls; characters
     # that also carry bits of the neighbours are left out.
     for lead in range(3):

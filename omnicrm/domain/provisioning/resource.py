@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from omnicrm.domain.actor import Actor
 from omnicrm.domain.codecs import Moment, Reference, Text, Whole
-from omnicrm.domain.provisioning import queries
+from omnicrm.domain.provisioning import leftovers, queries
 from omnicrm.domain.provisioning.models import Provision
 from omnicrm.domain.resource import Field, Resource
 
@@ -17,7 +18,10 @@ def _events(session: Session, row: Provision, actor: Actor) -> dict[str, Any]:
     found = queries.progress(session, row)
     may_see = actor.is_customer or actor.job is not None or actor.can("view_provision_event")
     events = [queries.event_shown(event, actor.is_customer) for event in found.events] if may_see else []
-    return {"customer_name": found.customer_name, "provisioning_result_json": events}
+    shown = {"customer_name": found.customer_name, "provisioning_result_json": events}
+    if actor.is_customer:
+        return shown | {"message": queries.error_for_customer(row)}
+    return shown | {"leftovers": [asdict(entry) for entry in leftovers.load(row.leftovers)]}
 
 
 provisions: Resource[Provision] = Resource(
@@ -39,7 +43,7 @@ provisions: Resource[Provision] = Resource(
         Field("task_count", Whole()),
         Field("tasks_done", Whole()),
         Field("initiating_user", Whole(), own=False),
-        Field("error", Text(2000)),
+        Field("error", Text(2000), own=False),
         Field("retry_of", Whole()),
         Field("started_at", Moment()),
         Field("finished_at", Moment()),

@@ -148,6 +148,11 @@ def _fault(name: str, value: Any) -> str | None:
     return _value_fault(value, 0)
 
 
+def is_plain(value: Any) -> bool:
+    """Whether a value that a play or an outside system gave may become a variable of another run."""
+    return _value_fault(value, 0) is None
+
+
 def _value_fault(value: Any, depth: int) -> str | None:
     if depth > _MAX_DEPTH:
         return f"values may be nested {_MAX_DEPTH} deep at most"

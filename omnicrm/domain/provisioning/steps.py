@@ -9,12 +9,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from omnicrm.domain.errors import Invalid
 from omnicrm.domain.provisioning.models import Provision, ProvisionEvent, Status
 from omnicrm.domain.provisioning.plays import read_play
 
 SKIPPED, UNDONE = "skipped", "undone"
+#: How a job ended: by itself, well or badly, or stopped from outside.
+End = Literal["succeeded", "failed", "cancelled", "timed out", "over a limit", "interrupted"]
+#: How the runner words the two limits of time (play_run.py); its other limits are of room, memory and tasks.
+_TIMES = ("stopped: the play ran longer", "stopped: no task made progress")
+#: The event of our own that tells of a dead worker (flows.py).
+INTERRUPTED = "The job was interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,17 @@ class Course:
     undo: list[Step]
     done: int
     total: int
+
+
+def end_of(provision: Provision, events: Sequence[ProvisionEvent], was_cancelled: bool) -> End:
+    """What put an end to a job that is over."""
+    if provision.provisioning_status == Status.SUCCESS:
+        return "succeeded"
+    if was_cancelled:
+        return "cancelled"
+    if provision.error.startswith("stopped: "):
+        return "timed out" if provision.error.startswith(_TIMES) else "over a limit"
+    return "interrupted" if any(event.event_name == INTERRUPTED for event in events) else "failed"
 
 
 @lru_cache(maxsize=128)
@@ -61,6 +79,9 @@ def course(
     before, after = (events, []) if turn is None else (events[: turn + 1], events[turn + 1 :])
     steps = [_step(event) for event in before]
     undo = [_step(event, undoing=not ending) for event in after]
+    for place, event in enumerate(after):
+        if not ending and event.provisioning_status == Status.IGNORED and event.event_name in tasks:
+            undo[place] = Step(event.event_name, SKIPPED)  # the guard, which turned a clean-up run to its undoing
     if ending and turn is not None and events[turn].provisioning_status == Status.IGNORED:
         steps[turn] = Step(events[turn].event_name, SKIPPED)
     if not over:

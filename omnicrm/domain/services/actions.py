@@ -9,6 +9,7 @@ from sqlalchemy import select
 from omnicrm.domain.action import Ctx
 from omnicrm.domain.catalogue.models import Product
 from omnicrm.domain.errors import Conflict, NotPermitted
+from omnicrm.domain.inventory import actions as stock
 from omnicrm.domain.inventory.models import Inventory
 from omnicrm.domain.resource import Write, Written
 from omnicrm.domain.services.models import CustomerService
@@ -48,6 +49,10 @@ def update_service(ctx: Ctx, cmd: Write) -> Written[CustomerService]:
         ignored = services.fill(ctx, row, cmd.values, creating=False)
     if before == "Active" and row.group == "Inactive":
         _end(row, ctx.now)
+    if ctx.actor.job is None and row.group != before:
+        # Charging and network follow (OCS-117, OCS-118); the area of provisioning does it.
+        by = [ctx.actor.user_id, ctx.actor.name]
+        ctx.later("service.set_status", row.service_id, args={"to": row.group, "by": by})
     return Written(row, ignored)
 
 
@@ -67,9 +72,22 @@ def remove_service(ctx: Ctx, cmd: Write) -> Written[CustomerService]:
     job = ctx.actor.job
     if job is None or row.made_by_provision_id != job.provision_id:
         raise NotPermitted("A service is cancelled by deprovisioning it; its record is kept.")
+    _take_away(ctx, row)
+    return Written(row)
+
+
+def remove_made_by(ctx: Ctx, provision_id: int) -> list[str]:
+    """Remove the services that a failed job had made and that are still there; answers their names (PROV-226)."""
+    made = select(CustomerService).where(CustomerService.made_by_provision_id == provision_id)
+    rows = ctx.session.scalars(made.order_by(CustomerService.service_id.desc()).with_for_update()).all()
+    for row in rows:
+        _take_away(ctx, row)
+    return [row.service_name for row in rows]
+
+
+def _take_away(ctx: Ctx, row: CustomerService) -> None:
     for item in ctx.session.scalars(select(Inventory).where(Inventory.service_id == row.service_id)):
-        item.service_id = item.customer_id = None
+        stock.unlink(ctx, item)
     ctx.session.flush()
     ctx.session.delete(row)
     ctx.session.flush()
-    return Written(row)

@@ -11,8 +11,10 @@ from omnicrm.domain.activity import Audit
 from omnicrm.store import Base, LongText, Money, String, UtcDateTime, table
 
 STATUSES = ("Active", "Inactive", "Suspended")
+#: A cancelled service in its grace period: usable until `cancel_at` (PROV-231).
+PENDING = "Pending Cancellation"
 #: Words of plays and configuration by the documented group that they belong to (decision 1, OC-19).
-GROUPS = {"deactivated": "Inactive", "expired": "Inactive", "cancelled": "Inactive", "pending cancellation": "Active"}
+GROUPS = {"deactivated": "Inactive", "expired": "Inactive", "cancelled": "Inactive", PENDING.lower(): "Active"}
 
 
 class CustomerService(Base):

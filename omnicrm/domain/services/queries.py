@@ -76,7 +76,7 @@ def of_customer(session: Session, actor: Actor, customer_id: int, limit: int = 2
         services.query(actor)
         .add_columns(Product.product_name, func.count().over())
         .outerjoin(Product, Product.product_id == CustomerService.product_id)
-        .where(CustomerService.customer_id == customer_id, CustomerService.deleted_at.is_(None))
+        .where(CustomerService.customer_id == customer_id)
         .order_by(active_last, CustomerService.service_id.desc())
         .limit(limit)
     )
@@ -129,6 +129,12 @@ def shown(session: Session, actor: Actor, service_id: int) -> Shown:
     if row is None:
         raise NotFound(f"Service {service_id} does not exist.")
     return Shown(row[0], row[1], row[2], row[3] or "")
+
+
+def parts_of(session: Session, actor: Actor, service_id: int) -> list[CustomerService]:
+    """The services that are bundled with this one as their parent (PROV-212)."""
+    query = services.query(actor).where(CustomerService.bundled_parent == service_id)
+    return list(session.scalars(query.order_by(CustomerService.service_id).limit(100)))
 
 
 def in_group(group: str) -> list[ColumnElement[bool]]:

@@ -53,6 +53,7 @@ services: Resource[CustomerService] = Resource(
         Field("service_active_date", Moment(), label="Active since"),
         Field("service_deactivate_date", Moment(), label="Ends"),
         Field("contract_end_date", Moment(), label="Contract end"),
+        Field("cancel_at", Moment(), label="Cancelled for", on_create=False, on_update=False),
         Field("retail_cost", Amount(), attr="retail_cost_minor", label="Monthly price", nullable=False, default=0),
         Field(
             "wholesale_cost",

@@ -31,10 +31,14 @@ class Recorder:
     secrets: set[str]
     #: Where deprovision guards stand, when this run is a deprovision: failing there is their purpose (PROV-222).
     guards: frozenset[Spot] = frozenset()
+    #: The names under which `uri` tasks register their results.
+    registers: Mapping[Spot, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     task_count: int = 0
     #: The first task that failed and was not meant to.
     failed: TaskEvent | None = None
+    #: Whether Ansible came to the play's end and said so; a play that was lost on the way has not undone itself.
+    complete: bool = False
     output: str = ""
     #: time.monotonic() of the last sign of progress.
     progress_at: float = field(default_factory=time.monotonic)
@@ -58,6 +62,7 @@ class Recorder:
         elif kind in _ENDINGS and self._open is not None:
             self._end(kind, event, data)
         elif kind == "playbook_on_stats":
+            self.complete = True
             self.facts.update(data.get("artifact_data") or {})
 
     def close(self, succeeded: bool, message: str) -> TaskEvent | None:
@@ -106,6 +111,7 @@ class Recorder:
             clean = {"included_file": PurePath(str(data.get("included_file") or "")).name}
         facts = _facts(result) if data.get("task_action") in _SET_FACT else {}
         self.facts.update(facts)
+        name = self.registers.get(_spot(data))
         self._finish(
             replace(
                 self._open,
@@ -115,6 +121,7 @@ class Recorder:
                 message=message,
                 ended_at=_when(event),
                 facts=facts,
+                registered={name: result} if name and kind != "runner_on_skipped" else {},
             )
         )
 
@@ -126,8 +133,7 @@ class Recorder:
         self.emit(ended)
 
     def _is_guard(self, data: Mapping[str, Any]) -> bool:
-        path, _, line = str(data.get("task_path") or "").rpartition(":")
-        return line.isdigit() and Spot(PurePath(path).name, int(line)) in self.guards
+        return _spot(data) in self.guards
 
     def _learn(self, result: Mapping[str, Any]) -> None:
         new = {text for text in secret_values(result) if len(text) >= _MIN_LEARNED} - self.secrets
@@ -146,6 +152,12 @@ class Recorder:
     def _print(self, text: str) -> None:
         if len(self.output) < MAX_OUTPUT:
             self.output = (self.output + self.redactor.text(text[:MAX_OUTPUT]) + "\n")[:MAX_OUTPUT]
+
+
+def _spot(data: Mapping[str, Any]) -> Spot:
+    """Where the task of an event stands; line 0 where the event does not tell."""
+    path, _, line = str(data.get("task_path") or "").rpartition(":")
+    return Spot(PurePath(path).name, int(line) if line.isdecimal() else 0)
 
 
 def _reason(result: Mapping[str, Any]) -> str:

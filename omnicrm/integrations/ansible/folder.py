@@ -17,6 +17,8 @@ import yaml
 
 from omnicrm.domain.provisioning.plays import PlayError
 
+#: One documented play includes `../..../crm_config.yaml` (PC-04).
+_MISPRINTED = "...."
 #: Beyond this a plays folder is taken for a mistake such as `/` or a home directory.
 MAX_PLAY_FILES = 2000
 
@@ -29,7 +31,15 @@ class Held:
     _lock: int
 
     def remove(self) -> None:
+        """Remove the folder with everything in it, also what a play made unreadable, and let go of its lock."""
         shutil.rmtree(self.path, ignore_errors=True)
+        if self.path.exists():
+            self.path.chmod(0o700)
+            for folder, folders, _ in os.walk(self.path):
+                for name in folders:  # before the walk enters them; it enters no links
+                    if not os.path.islink(path := os.path.join(folder, name)):
+                        os.chmod(path, 0o700)
+            shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
 
@@ -48,7 +58,8 @@ def abandoned(run_root: Path) -> list[Held]:
     found = []
     for path in sorted(run_root.glob("[!.]*-*")) if run_root.is_dir() else []:
         try:
-            lock = os.open(path / ".lock", os.O_RDWR)
+            # Made anew where its process died while it removed the folder, and the lock was gone first.
+            lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError:
             continue
         try:
@@ -87,11 +98,12 @@ def lay_out(
     plays = run / "Provisioners" / "plays"
     for name in ("Provisioners", "Provisioners/plays", "artifacts", "env", "inventory", "home", "home/tmp", "tmp"):
         (run / name).mkdir(mode=0o700)
+    (run / "Provisioners" / _MISPRINTED).mkdir(mode=0o700)
     for source in reversed(plays_dirs):
         _copy(source, plays)
     config = yaml.dump(dict(crm_config), Dumper=_ConfigDumper, allow_unicode=True).encode()
-    for path in (run / "crm_config.yaml", run / "Provisioners" / "crm_config.yaml"):
-        with create(path) as file:
+    for place in (run, run / "Provisioners", run / "Provisioners" / _MISPRINTED):
+        with create(place / "crm_config.yaml") as file:
             file.write(config)
     write_json(run / "env" / "extravars", extra)
     write_json(run / "http.json", http)

@@ -15,16 +15,18 @@ from ansible_runner.interface import init_runner
 from omnicrm.domain.provisioning.playfile import load_play_text
 from omnicrm.domain.provisioning.plays import Play, PlayError, read_play
 from omnicrm.domain.provisioning.ports import FAILED, RUNNING, RunOutcome, RunSpec, RunStatus, TaskEvent
-from omnicrm.integrations.ansible import environment, folder, marks
+from omnicrm.integrations.ansible import environment, folder, limits, marks
 from omnicrm.integrations.ansible.events import Recorder, usable_secrets
 from omnicrm.integrations.ansible.variables import as_data, split_defaults
 
 #: Addresses that documented plays hard-code (decision 33).
 _DOCUMENTED_CRM = ("http://localhost:5000", "http://127.0.0.1:5000")
 _DOCUMENTED_MAILJET = "https://api.mailjet.com"
-#: How often a running play is looked after, and how often the caller is asked whether to go on, in seconds.
+#: How often a running play is looked after, the caller is asked whether to go on, and usage is measured, in seconds.
 _LOOK_EVERY = 0.1
-_ASK_EVERY = 0.4
+_ASK_EVERY = 0.3
+_MEASURE_EVERY = 1.0
+_LOST = "the process that ran the play was lost"
 _CAUSES = (
     "the play or a file that it includes has a syntax error",
     "a variable that the play uses is not defined",
@@ -35,7 +37,7 @@ _CAUSES = (
 
 @dataclass(slots=True)
 class PlayRun:
-    """`folder` is new and empty; `command` stands in for `ansible-playbook`, None takes the plain one."""
+    """`folder` is new and empty; `command` stands in for `ansible-playbook` (warm.shim)."""
 
     spec: RunSpec
     on_event: Callable[[TaskEvent], None]
@@ -43,16 +45,18 @@ class PlayRun:
     folder: Path
     playbooks: Path
     mark: str
-    command: str | None
+    command: list[str]
     _recorder: Recorder = field(init=False)
     _started: float = field(init=False, default_factory=time.monotonic)
     _asked: float = field(init=False, default=0.0)
+    _measured: float = field(init=False, default=0.0)
     _stopped: tuple[RunStatus, str] | None = field(init=False, default=None)
     _raised: BaseException | None = field(init=False, default=None)
 
     def run(self) -> RunOutcome:
         spec = self.spec
-        known = usable_secrets(spec.secrets, [spec.job_token], spec.env.values(), spec.variables, spec.crm_config)
+        given = (spec.variables, spec.registered, spec.crm_config)
+        known = usable_secrets(spec.secrets, [spec.job_token], spec.env.values(), *given)
         self._recorder = Recorder(self.on_event, known)
         try:
             play = self._lay_out()
@@ -76,7 +80,8 @@ class PlayRun:
             plays_dirs=spec.plays_dirs,
             crm_config=spec.crm_config,
             extra=as_data({**extra, "crm_config": spec.crm_config}),
-            defaults=as_data(defaults),
+            # As host variables, which the play's own `register` beats.
+            defaults=as_data({**spec.registered, **defaults}),
             http=self._http(),
         )
         for file in first.mended:
@@ -85,6 +90,7 @@ class PlayRun:
                 copy.write(text.encode())
         if spec.variables.get("action") == "deprovision":
             self._recorder.guards = frozenset(first.guards)
+        self._recorder.registers = first.registers
         return first
 
     def _http(self) -> dict[str, Any]:
@@ -127,11 +133,12 @@ class PlayRun:
                 # What a killed module leaves in its temporary folder goes with the run.
                 "TMPDIR": str(self.folder / "tmp"),
                 "OMNICRM_PLAY_HTTP": str(self.folder / "http.json"),
+                # No single file may outgrow the folder's limit, wherever it lies (playbooks/warm/keeper.py).
+                "OMNICRM_MAX_FILE": str(spec.max_folder_mb * 2**20),
                 marks.VARIABLE: self.mark,
             },
         )
-        if self.command is not None:
-            runner.config.command[0] = self.command
+        runner.config.command[:1] = self.command
         return runner
 
     def _on_runner_event(self, event: dict[str, Any]) -> bool:
@@ -152,6 +159,8 @@ class PlayRun:
             self._stopped = ("timeout", f"stopped: the play ran longer than {spec.overall_timeout:g} seconds")
         elif now - self._recorder.progress_at > spec.silence_timeout:
             self._stopped = ("timeout", f"stopped: no task made progress for {spec.silence_timeout:g} seconds")
+        elif now - self._measured > _MEASURE_EVERY and (reason := self._excess(now)):
+            self._stopped = ("error", reason)
         elif self._raised is None and now - self._asked > _ASK_EVERY:
             self._asked = now
             try:
@@ -162,8 +171,13 @@ class PlayRun:
         if self._stopped is None and self._raised is None:
             return False
         # Before ansible-runner kills its child: an orphan that still holds the terminal would cost it five seconds.
-        marks.end_marked(self.mark)
+        marks.end_marked(self.mark, self.folder)
         return True
+
+    def _excess(self, now: float) -> str:
+        self._measured = now
+        processes = marks.processes_of(self.mark, self.folder)
+        return limits.excess(self.spec, processes, self.folder, self._recorder.task_count)
 
     def _outcome(self, play: Play, code: int | None) -> RunOutcome:
         recorder = self._recorder
@@ -173,8 +187,8 @@ class PlayRun:
             status, message = "successful", ""
         else:
             status, message = "failed", recorder.failed.message if recorder.failed else ""
-        if status == "failed" and recorder.failed is None:
-            recorder.close(False, "the process that ran the play was lost")
+        if status == "failed" and not (recorder.failed and recorder.complete):
+            recorder.close(False, _LOST)
             return self._could_not_run(_printed_error(recorder.output), code)
         task = recorder.close(status == "successful", message)
         if self._stopped is not None and task is None:
@@ -220,7 +234,6 @@ class PlayRun:
 
 
 def _printed_error(output: str) -> str:
-    """The error that Ansible printed when no task could tell it."""
+    """The error that Ansible printed when no task could tell it; there is none when its process was killed."""
     at = max(output.find("[ERROR]:"), output.find("ERROR! "))
-    text = output[at:] if at >= 0 else output
-    return text.strip()[:2000] or "Ansible ended without telling why"
+    return output[at:].strip()[:2000] if at >= 0 else _LOST

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omnicrm.domain.provisioning.ports import RunOutcome, RunSpec, TaskEvent
 from omnicrm.integrations.ansible import folder, marks
-from omnicrm.integrations.ansible.warm import WarmAnsible
+from omnicrm.integrations.ansible.warm import WarmAnsible, shim
 
 
 class AnsibleRunner:
@@ -39,14 +39,14 @@ class AnsibleRunner:
         for held in folder.abandoned(self._run_root):
             kind, *numbers = held.path.name.split("-")
             if kind == "run" and len(numbers) >= 2 and numbers[0].isdigit() and numbers[1].isdigit():
-                self.end_run(int(numbers[0]), int(numbers[1]))
+                self.end_run(int(numbers[0]), int(numbers[1]), held.path)
                 count += 1
             held.remove()
         return count
 
-    def end_run(self, provision_id: int, lease: int) -> int:
+    def end_run(self, provision_id: int, lease: int, folder: Path | None = None) -> int:
         """Kill what is left of a run, whoever started it; answers the number of processes."""
-        return marks.end_marked(marks.mark(self._run_root, provision_id, lease))
+        return marks.end_marked(marks.mark(self._run_root, provision_id, lease), folder)
 
     def run(self, spec: RunSpec, on_event: Callable[[TaskEvent], None], should_stop: Callable[[], bool]) -> RunOutcome:
         """See PlaybookRunner."""
@@ -56,8 +56,8 @@ class AnsibleRunner:
         held = folder.hold(self._run_root, f"run-{spec.provision_id}-{spec.lease}")
         try:
             mark = marks.mark(self._run_root, spec.provision_id, spec.lease)
-            command = self._warm.command() if self._warm else None
+            command = self._warm.command() if self._warm else shim(self._playbooks, held.path)
             return PlayRun(spec, on_event, should_stop, held.path, self._playbooks, mark, command).run()
         finally:
-            self.end_run(spec.provision_id, spec.lease)
+            self.end_run(spec.provision_id, spec.lease, held.path)
             held.remove()

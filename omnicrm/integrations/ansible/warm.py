@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import socket
 import subprocess
 import sys
@@ -39,10 +38,10 @@ class WarmAnsible:
         with self._lock:
             self._ensure()
 
-    def command(self) -> str:
+    def command(self) -> list[str]:
         """What to run in place of `ansible-playbook`: the shim, which falls back to the plain one by itself."""
         with self._lock:
-            return str(self._ensure().path / "ansible-playbook")
+            return shim(self._playbooks, self._ensure().path)
 
     def close(self) -> None:
         """End the warm process; plays that it still runs are killed with it."""
@@ -62,7 +61,6 @@ class WarmAnsible:
     def _ensure(self) -> folder.Held:
         if self._home is None:
             self._home = folder.hold(self._run_root, "warm")
-            self._write_shim(self._home.path)
         dead = self._process is None or self._process.poll() is not None
         if dead and time.monotonic() - self._started_at > _RESTART_AFTER:
             self._started_at = time.monotonic()
@@ -89,11 +87,11 @@ class WarmAnsible:
                 pass_fds=[listener.fileno()],
             )
 
-    def _write_shim(self, home: Path) -> None:
-        plain = environment.plain_playbook() or "/usr/bin/ansible-playbook"
-        words = [sys.executable, "-IS", str(self._playbooks / "warm" / "shim.py"), str(home), plain]
-        with folder.create(home / "ansible-playbook", mode=0o700) as file:
-            file.write(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'.encode())
+
+def shim(playbooks: Path, home: Path) -> list[str]:
+    """The first words of a play's command line; without a warm process in `home` the play starts the plain way."""
+    plain = environment.plain_playbook() or "/usr/bin/ansible-playbook"
+    return [sys.executable, "-IS", str(playbooks / "warm" / "shim.py"), str(home), plain]
 
 
 def _listen(home: Path) -> socket.socket:

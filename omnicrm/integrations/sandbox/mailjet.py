@@ -1,6 +1,7 @@
 """The Mailjet sandbox: sending (v3.1) and contacts (v3 REST), shaped like the real service.
 
     POST /v3.1/send                           Messages -> one result a message, kept to be read on the page
+    GET       /v3/REST/message?CustomID=…     the messages that were taken with that CustomID
     GET, POST /v3/REST/contact                list, add
     GET, PUT  /v3/REST/contact/{id or email}
     GET, PUT  /v3/REST/contactdata/{id or email}
@@ -30,6 +31,8 @@ def answer(store: SandboxStore, call: Call) -> Answer:
     match call.path:
         case ("v3.1", "send") if call.method == "POST":
             return _send(store, call.body)
+        case ("v3", "REST", "message") if call.method == "GET":
+            return _messages(store, call.query.get("CustomID", ""))
         case ("v3", "REST", "contact"):
             return _contacts(store, call)
         case ("v3", "REST", "contact", key):
@@ -72,6 +75,15 @@ def _one(store: SandboxStore, message: dict[str, Any], envelope: dict[str, Any])
             for person in message.get(kind) or []
         ]
     return reply
+
+
+def _messages(store: SandboxStore, custom_id: str) -> Answer:
+    """The mails of a CustomID; an empty one finds none, where Mailjet would list all."""
+    rows = store.rows(
+        "SELECT mail_id, at FROM mail WHERE json_extract(message, '$.CustomID') = ? AND ? <> '' ORDER BY mail_id",
+        (custom_id, custom_id),
+    )
+    return Answer(200, _page([{"ID": row["mail_id"], "ArrivedAt": row["at"], "Status": "sent"} for row in rows]))
 
 
 def _faults_of(message: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""SetAccount, GetAccount(s), RemoveAccount and ResetAccountActionTriggers."""
+"""SetAccount, GetAccount(s) and RemoveAccount."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 from omnicrm.domain.charging.account import Account
 from omnicrm.domain.charging.call import Call
-from omnicrm.domain.charging.executor import run_tasks, schedule_asap
 from omnicrm.domain.charging.goparams import BOOL, FLAGS, INT, STR, STRS, GoStruct, require
+from omnicrm.domain.charging.methods.triggers import attach, attach_groups, new_trigger
 from omnicrm.domain.charging.planids import carries_product, same_product
 from omnicrm.domain.charging.ports import EngineError
 from omnicrm.domain.charging.registry import api
 from omnicrm.domain.charging.storage import ACCOUNTS
+from omnicrm.domain.charging.tasks import queue_one_off, run_one_off
 
 _ONE = GoStruct("AttrGetAccount", Tenant=STR, Account=STR)
 _MANY = GoStruct("AttrGetAccounts", Tenant=STR, AccountIDs=STRS, Offset=INT, Limit=INT, Filter=FLAGS)
@@ -36,7 +37,6 @@ _SET_V2 = GoStruct(
     ReloadScheduler=BOOL,
 )
 _REMOVE = GoStruct("AttrRemoveAccount", Tenant=STR, Account=STR, ReloadScheduler=BOOL)
-_RESET = GoStruct("AttrResetAccountActionTriggers", Tenant=STR, Account=STR, GroupID=STR, UniqueID=STR, Executed=BOOL)
 
 
 @api("GetAccount", _ONE, version=2)
@@ -100,15 +100,14 @@ def set_account(call: Call, params: dict[str, Any]) -> str:
 def set_account_v1(call: Call, params: dict[str, Any]) -> str:
     require(params, "Account")
     plan_id = params["ActionPlanID"]
-    params["ActionTriggerIDs"] = [params["ActionTriggersID"]] if params["ActionTriggersID"] else []
+    group_id = params["ActionTriggersID"]
+    params["ActionTriggerIDs"] = [group_id] if group_id else []
+    params["ActionTriggerOverwrite"] = bool(group_id)
     return _set_account(call, params, [plan_id] if plan_id else [], overwrite=bool(plan_id))
 
 
 def _set_account(call: Call, params: dict[str, Any], plan_ids: list[str], overwrite: bool) -> str:
     tenant, name = call.tenant_of(params), params["Account"]
-    # No trigger groups exist yet: any reference to one is broken.
-    if params["ActionTriggerIDs"]:
-        raise EngineError("SERVER_ERROR: NOT_FOUND")
     plans = {plan_id: call.plan(plan_id) for plan_id in plan_ids}
     if None in plans.values():
         raise EngineError("SERVER_ERROR: NOT_FOUND")
@@ -116,16 +115,20 @@ def _set_account(call: Call, params: dict[str, Any], plan_ids: list[str], overwr
     options = params["ExtraOptions"] or {}
     account.allow_negative = options.get("AllowNegative", account.allow_negative)
     account.disabled = options.get("Disabled", account.disabled)
+    attach_groups(call, account, params["ActionTriggerIDs"] or [], overwrite=bool(params["ActionTriggerOverwrite"]))
+    for plan_id, plan in plans.items():
+        given = enumerate(plan.triggers, 1) if plan else ()
+        attach(account, [new_trigger(call, plan_id, str(number), trigger) for number, trigger in given])
     call.save_account(tenant, name, account)
     attached = call.plans_of(tenant, name)
     if overwrite:
         for plan_id in _replaced(call, attached, plan_ids):
             call.detach(plan_id, tenant, name)
     for plan_id, plan in plans.items():
-        if plan is not None and plan_id not in attached and schedule_asap(call, plan, tenant, name):
+        if plan is not None and plan_id not in attached and queue_one_off(call, plan, tenant, name):
             call.attach(plan_id, tenant, name)
     if params["ReloadScheduler"]:
-        run_tasks(call)
+        run_one_off(call)
     return "OK"
 
 
@@ -148,7 +151,7 @@ def remove_account(call: Call, params: dict[str, Any]) -> str:
         _check_made(call, tenant, name)
     call.remove_account(tenant, name)
     if params["ReloadScheduler"]:
-        run_tasks(call)
+        run_one_off(call)
     return "OK"
 
 
@@ -156,15 +159,3 @@ def _check_made(call: Call, tenant: str, name: str) -> None:
     """A job removes what it made or what belongs to its services, nothing else (PC-18)."""
     if not call.made_by_job("account", tenant, name):
         raise EngineError(f"UNAUTHORIZED: this job did not make account {name}")
-
-
-@api("ResetAccountActionTriggers", _RESET, writes=True, account_field="Account")
-def reset_account_action_triggers(call: Call, params: dict[str, Any]) -> str:
-    require(params, "Account")
-    tenant, name = call.tenant_of(params), params["Account"]
-    account = call.existing_account(tenant, name)
-    for trigger in account.triggers:
-        if params["GroupID"] in ("", trigger["ID"]) and params["UniqueID"] in ("", trigger["UniqueID"]):
-            trigger["Executed"] = bool(params["Executed"])
-    call.save_account(tenant, name, account)
-    return "OK"

@@ -7,7 +7,6 @@ from typing import Any
 from omnicrm.domain.charging import balances
 from omnicrm.domain.charging.account import Account, flags_of
 from omnicrm.domain.charging.amounts import number_of, to_units
-from omnicrm.domain.charging.balances import Wanted
 from omnicrm.domain.charging.call import Call
 from omnicrm.domain.charging.documents import Action
 from omnicrm.domain.charging.executor import log_cdr
@@ -15,6 +14,7 @@ from omnicrm.domain.charging.goparams import BOOL, MAP, NUM, STR, GoStruct, requ
 from omnicrm.domain.charging.gotime import parse_time
 from omnicrm.domain.charging.ports import EngineError
 from omnicrm.domain.charging.registry import api, rpc
+from omnicrm.domain.charging.thresholds import Wanted
 
 _FIELDS = {"Tenant": STR, "Account": STR, "BalanceType": STR, "Value": NUM, "Balance": MAP, "ActionExtraData": MAP}
 _ADD = GoStruct("AttrAddBalance", **_FIELDS, Overwrite=BOOL, Cdrlog=BOOL)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from omnicrm.domain.charging import debits, seeds
+from omnicrm.domain.charging import debits, seeds, triggers
 from omnicrm.domain.charging.call import Call
 from omnicrm.domain.charging.cdr import FAILED, Cdr, cgrid
 from omnicrm.domain.charging.cdr_query import FILTER, count_cdrs, find_cdrs
@@ -34,7 +34,7 @@ _EVENT = GoStruct("ArgV1ProcessEvent", Tenant=STR, ID=STR, Event=MAP, Flags=STRS
 _DEBITING = ("*prepaid", "*pseudoprepaid", "*postpaid")
 
 
-@rpc("CDRsV1.ProcessExternalCDR", _EXTERNAL, writes=True)
+@rpc("CDRsV1.ProcessExternalCDR", _EXTERNAL, writes=True, account_field="Account")
 def process_external_cdr(call: Call, params: dict[str, Any]) -> str:
     return _process(call, params)
 
@@ -163,6 +163,7 @@ def _debit(call: Call, record: Cdr) -> None:
         # What is left must be paid in money, and there is no tariff yet to tell how much.
         raise EngineError("RATING_PLAN_NOT_FOUND")
     debits.apply(paid)
+    triggers.count(account, usage, paid, prefixes)
     call.save_account(record.tenant, record.account, account)
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from omnicrm.domain.charging.call import Call
 from omnicrm.domain.charging.documents import Plan, PlanEntry
-from omnicrm.domain.charging.executor import run_tasks
 from omnicrm.domain.charging.goparams import ANYTHING, BOOL, INT, NUM, STR, GoStruct, ListOf, missing, require
 from omnicrm.domain.charging.gotime import format_time, parse_time
 from omnicrm.domain.charging.methods.accounts import page
+from omnicrm.domain.charging.methods.triggers import new_trigger
 from omnicrm.domain.charging.planids import carries_product, service_of
 from omnicrm.domain.charging.ports import EngineError
 from omnicrm.domain.charging.registry import api
-from omnicrm.domain.charging.timing import Timing, named_timing, next_run, number_list, valid_start
+from omnicrm.domain.charging.storage import LINKS, PLAN_RUNS
+from omnicrm.domain.charging.tasks import run_one_off
+from omnicrm.domain.charging.timing import Timing, named_timing, number_list, valid_start
 
 _ENTRY = GoStruct(
     "AttrActionPlan",
@@ -52,7 +54,7 @@ def set_action_plan(call: Call, params: dict[str, Any]) -> str:
         _keep_or_detach(call, plan_id)
     call.save_plan(plan_id, Plan(entries, _triggers(call, params)))
     if params["ReloadScheduler"]:
-        run_tasks(call)
+        run_one_off(call)
     return "OK"
 
 
@@ -80,8 +82,11 @@ def _triggers(call: Call, params: dict[str, Any]) -> list[dict[str, Any]]:
     triggers = params["ActionTriggers"]
     if not call.fixes or not isinstance(triggers, list) or not triggers:
         return []
-    call.note(f"OC-10: the {len(triggers)} triggers of the plan {params['Id']} are kept with it")
-    return [trigger for trigger in triggers if isinstance(trigger, dict)]
+    found = [trigger for trigger in triggers if isinstance(trigger, dict)]
+    for trigger in found:
+        new_trigger(call, params["Id"], "", trigger)
+    call.note(f"OC-10: the {len(found)} triggers of the plan {params['Id']} go to the accounts that it is attached to")
+    return found
 
 
 def _entry(call: Call, plan_id: str, row: dict[str, Any]) -> PlanEntry:
@@ -99,7 +104,8 @@ def _timing(call: Call, plan_id: str, row: dict[str, Any]) -> Timing:
     now = call.local_now
     named = named_timing(row["Time"], now)
     if named is not None:
-        named.clip = named.clip or (call.fixes and row["Time"] == "*monthly")
+        # A renewal of the 31st, or of a 29 February, runs on the last day of a month that is shorter (OCS-049).
+        named.clip = named.clip or (call.fixes and row["Time"] in ("*monthly", "*yearly"))
         return named
     if not valid_start(row["Time"]):
         raise EngineError(f"UNSUPPORTED_FORMAT:{row['Time']}")
@@ -186,7 +192,7 @@ def remove_action_timing(call: Call, params: dict[str, Any]) -> str:
     else:
         call.remove_plan(plan_id)
     if params["ReloadScheduler"]:
-        run_tasks(call)
+        run_one_off(call)
     return "OK"
 
 
@@ -198,10 +204,11 @@ def get_account_action_plan(call: Call, params: dict[str, Any]) -> Any:
             "ActionPlanId": plan_id,
             "Uuid": entry.uuid,
             "ActionsId": entry.actions_id,
-            "NextExecTime": format_time(next_run(entry.timing, call.now, call.zone)),
+            "NextExecTime": format_time(runs.get(entry.uuid)),
         }
         for plan_id in call.plans_of(call.tenant_of(params), params["Account"])
         if (plan := call.plan(plan_id)) is not None
+        for runs in [call.next_runs(plan_id)]
         for entry in plan.entries
     ]
 
@@ -212,28 +219,29 @@ def get_account_action_plan(call: Call, params: dict[str, Any]) -> Any:
 )
 def get_scheduled_actions(call: Call, params: dict[str, Any]) -> Any:
     begin, end = (parse_time(params[name] or "", call.now, call.zone) for name in ("TimeStart", "TimeEnd"))
-    found: list[tuple[datetime, str, PlanEntry, int]] = []
-    for plan_id in call.plan_ids():
-        plan, accounts = call.plan(plan_id), call.accounts_of(plan_id)
-        if plan is None or not _concerns(params, accounts):
-            continue
-        for entry in plan.entries:
-            moment = next_run(entry.timing, call.now, call.zone)
-            if moment is None or (begin and moment < begin) or (end and moment >= end):
-                continue
-            found.append((moment, plan_id, entry, len(accounts)))
+    members: dict[str, list[tuple[str, str]]] = {}
+    for (plan_id, tenant, name), _ in call.rows.rows(LINKS):
+        members.setdefault(plan_id, []).append((tenant, name))
+    found = []
+    for (plan_id, timing), naive in call.rows.rows(PLAN_RUNS):
+        moment = naive.replace(tzinfo=UTC)
+        outside = (begin and moment < begin) or (end and moment >= end)
+        if not outside and _concerns(params, members.get(plan_id, [])):
+            found.append((moment, plan_id, timing))
     if not found:
         raise EngineError("NOT_FOUND")
-    found.sort(key=lambda item: (item[0], item[1]))
     return [
         {
             "NextRunTime": format_time(moment),
-            "Accounts": count,
+            "Accounts": len(members.get(plan_id, [])),
             "ActionPlanID": plan_id,
-            "ActionTimingUUID": entry.uuid,
+            "ActionTimingUUID": timing,
             "ActionsID": entry.actions_id,
         }
-        for moment, plan_id, entry, count in page(found, params)
+        for moment, plan_id, timing in page(sorted(found), params)
+        if (plan := call.plan(plan_id)) is not None
+        for entry in plan.entries
+        if entry.uuid == timing
     ]
 
 

@@ -24,7 +24,7 @@ from omnicrm.domain.charging.methods.accounts import page
 from omnicrm.domain.charging.ports import EngineError
 from omnicrm.domain.charging.registry import api, rpc
 
-_INTERVAL = GoStruct("ActivationInterval", ActivationTime=STR, ExpiryTime=STR)
+INTERVAL = GoStruct("ActivationInterval", ActivationTime=STR, ExpiryTime=STR)
 _ONE = GoStruct("TenantIDWithAPIOpts", Tenant=STR, ID=STR)
 _PAGE = GoStruct("PaginatorWithTenant", Tenant=STR, Offset=INT, Limit=INT)
 _RSR = GoStruct("RSRParser", Rules=STR)
@@ -35,19 +35,19 @@ _ATTRIBUTES = GoStruct(
     ID=STR,
     Contexts=STRS,
     FilterIDs=STRS,
-    ActivationInterval=_INTERVAL,
+    ActivationInterval=INTERVAL,
     Attributes=ListOf(_ATTRIBUTE),
     Blocker=BOOL,
     Weight=NUM,
 )
 _RULE = GoStruct("FilterRule", Type=STR, Element=STR, Values=STRS)
-_FILTER = GoStruct("FilterWithAPIOpts", Tenant=STR, ID=STR, Rules=ListOf(_RULE), ActivationInterval=_INTERVAL)
+_FILTER = GoStruct("FilterWithAPIOpts", Tenant=STR, ID=STR, Rules=ListOf(_RULE), ActivationInterval=INTERVAL)
 _CHARGER = GoStruct(
     "ChargerProfileWithAPIOpts",
     Tenant=STR,
     ID=STR,
     FilterIDs=STRS,
-    ActivationInterval=_INTERVAL,
+    ActivationInterval=INTERVAL,
     RunID=STR,
     AttributeIDs=STRS,
     Weight=NUM,
@@ -55,12 +55,13 @@ _CHARGER = GoStruct(
 
 
 def _interval(call: Call, given: dict[str, Any]) -> dict[str, str] | None:
-    if given == zero(_INTERVAL):
+    if given == zero(INTERVAL):
         return None
     return {name: format_time(parse_time(text, call.now, call.zone)) for name, text in given.items()}
 
 
-def _check_filters(call: Call, tenant: str, ident: str, filter_ids: list[str] | None) -> None:
+def check_filters(call: Call, tenant: str, ident: str, filter_ids: list[str] | None) -> None:
+    """Raises EngineError when a filter profile that is named does not exist."""
     for filter_id in filter_ids or ():
         if not is_inline(filter_id) and call.profile("filter", tenant, filter_id) is None:
             raise EngineError(
@@ -68,7 +69,7 @@ def _check_filters(call: Call, tenant: str, ident: str, filter_ids: list[str] | 
             )
 
 
-def _register(kind: str, name: str) -> None:
+def register(kind: str, name: str) -> None:
     """Get, Remove and Get…IDs of a kind of profile."""
 
     @api(f"Get{name}", _ONE)
@@ -104,7 +105,7 @@ for _kind, _name in {
     # Resources are not kept here; plays clean them up all the same and are told that there is none (OCS-063).
     "resource": "ResourceProfile",
 }.items():
-    _register(_kind, _name)
+    register(_kind, _name)
 
 
 @api("SetAttributeProfile", _ATTRIBUTES, writes=True)
@@ -114,25 +115,26 @@ def set_attribute_profile(call: Call, params: dict[str, Any]) -> str:
     for attribute in params["Attributes"]:
         if absent := missing(attribute, "Path"):
             raise EngineError(f"MANDATORY_IE_MISSING: [{absent[0]}]")
-        _check_filters(call, tenant, ident, attribute["FilterIDs"])
-    _check_filters(call, tenant, ident, params["FilterIDs"])
-    return _save(call, "attribute", params, ("Contexts", "FilterIDs", "ActivationInterval", "Attributes", "Blocker"))
+        check_filters(call, tenant, ident, attribute["FilterIDs"])
+    check_filters(call, tenant, ident, params["FilterIDs"])
+    return save(call, "attribute", params, ("Contexts", "FilterIDs", "ActivationInterval", "Attributes", "Blocker"))
 
 
 @api("SetFilter", _FILTER, writes=True)
 def set_filter(call: Call, params: dict[str, Any]) -> str:
     require(params, "ID")
-    return _save(call, "filter", params, ("Rules", "ActivationInterval"))
+    return save(call, "filter", params, ("Rules", "ActivationInterval"))
 
 
 @api("SetChargerProfile", _CHARGER, writes=True)
 def set_charger_profile(call: Call, params: dict[str, Any]) -> str:
     require(params, "ID")
-    _check_filters(call, call.tenant_of(params), params["ID"], params["FilterIDs"])
-    return _save(call, "charger", params, ("FilterIDs", "ActivationInterval", "RunID", "AttributeIDs"))
+    check_filters(call, call.tenant_of(params), params["ID"], params["FilterIDs"])
+    return save(call, "charger", params, ("FilterIDs", "ActivationInterval", "RunID", "AttributeIDs"))
 
 
-def _save(call: Call, kind: str, params: dict[str, Any], names: tuple[str, ...]) -> str:
+def save(call: Call, kind: str, params: dict[str, Any], names: tuple[str, ...]) -> str:
+    """Stores a profile made of these fields."""
     document = {name: params[name] for name in names}
     document["ActivationInterval"] = _interval(call, params["ActivationInterval"])
     if "Weight" in params:
@@ -172,7 +174,7 @@ def process_event(call: Call, params: dict[str, Any]) -> Any:
         for attribute in profile["Attributes"]:
             if attribute["Type"] not in ("*constant", "*variable", ""):
                 raise EngineError(f"SERVER_ERROR: unsupported type: <{attribute['Type']}>")
-            if not _passes(call, tenant, attribute["FilterIDs"], event):
+            if not event_passes(call, tenant, attribute["FilterIDs"], event):
                 continue
             event[attribute["Path"].removeprefix("*req.")] = "".join(
                 _rule_value(rule["Rules"], attribute["Type"], event) for rule in attribute["Value"] or ()
@@ -204,12 +206,12 @@ def _matching(
         if (not wanted or ident in wanted)
         and {context, "*any"} & set(profile["Contexts"] or ["*any"])
         and active(profile["ActivationInterval"], call.now)
-        and _passes(call, tenant, profile["FilterIDs"], event)
+        and event_passes(call, tenant, profile["FilterIDs"], event)
     ]
     return sorted(found, key=lambda item: -item[1]["Weight"])
 
 
-def _passes(call: Call, tenant: str, filter_ids: list[str] | None, event: dict[str, Any]) -> bool:
+def event_passes(call: Call, tenant: str, filter_ids: list[str] | None, event: dict[str, Any]) -> bool:
     return passes(filter_ids, event, lambda ident: call.profile("filter", tenant, ident), call.now)
 
 
