@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from omnicrm import app as root
 from omnicrm.domain import alerts, jobs
@@ -34,14 +34,35 @@ async def test_jobs_stand_in_the_order_in_which_workers_take_them(admin: Any, pa
     rows = (await admin.get("/crm/provision/queue")).json()["data"]
     assert [(row["provision_id"], row["state"], row["place"]) for row in rows] == [
         (first, "running", None),
-        (second, "queued", None),
         (third, "queued", 1),
+        (second, "queued", None),
     ]
-    running, waits, _ = rows
+    running, _, waits = rows
     assert (running["attempt"], running["lane"], running["customer_name"]) == (1, "plays", "Alice Adams")
     assert running["worker"].endswith(f"process {jobs.BOOT_ID.split(':')[1]}")
     assert (waits["attempt"], waits["error"]) == (2, "no answer")
     assert waits["begins_at"] is not None
+
+
+async def test_places_are_the_turns_of_those_who_order(admin: Any, as_user: Any, parts: root.Parts, cast: Cast) -> None:
+    jobs_of_admin = await _orders(admin, cast.alice_customer, cast.bob_customer)
+    product = (await admin.get("/crm/product/paginated")).json()["data"][0]["product_id"]
+    body = {"product_id": product, "customer_id": cast.bob_customer}
+    other = (await as_user("agent").put("/crm/provision/", body)).json()["provision_id"]
+    rows = (await admin.get("/crm/provision/queue")).json()["data"]
+    assert [row["provision_id"] for row in rows] == [jobs_of_admin[0], other, jobs_of_admin[1]]
+    assert [row["place"] for row in rows] == [1, 2, 3]
+
+
+async def test_a_waiting_job_that_is_cancelled_ends_at_once(admin: Any, parts: root.Parts, cast: Cast) -> None:
+    (job,) = await _orders(admin, cast.alice_customer)
+    assert (await admin.post(f"/crm/provision/provision_id/{job}/cancel")).status_code == 200
+    ended = (await admin.get(f"/crm/provision/provision_id/{job}")).json()
+    assert (ended["provisioning_status"], ended["error"]) == (2, "stopped on request before it began")
+    assert ended["finished_at"] is not None
+    open_jobs = select(Job.kind, Job.state).where(Job.subject_id == job, Job.kind == "provision.run")
+    assert parts.db.read(lambda session: session.execute(open_jobs).all()) == [("provision.run", "cancelled")]
+    assert (await admin.post(f"/crm/provision/provision_id/{job}/cancel")).status_code == 409
 
 
 async def test_the_page_shows_both_lanes_and_lets_a_waiting_job_be_cancelled(

@@ -35,14 +35,18 @@ def start(ctx: Ctx, cmd: Started) -> None:
 
 @action("provision.cancel", permission="update_provision")
 def cancel(ctx: Ctx, cmd: Started) -> Provision:
-    """Ask a waiting or running job to stop; it then undoes itself as after any failure."""
+    """Ask a running job to stop; it then undoes itself as after any failure. One that waits ends here and now."""
     row = ctx.load(Provision, cmd.provision_id, *provisions.scope(ctx.actor, provisions, "view"))
     if row.provisioning_status != Status.RUNNING:
         raise Conflict("The job has ended already.")
-    for job in ctx.session.scalars(
-        select(Job).where(Job.subject_id == row.provision_id, Job.kind == "provision.run", Job.finished_at.is_(None))
-    ):
+    unfinished = select(Job).where(
+        Job.subject_id == row.provision_id, Job.kind == "provision.run", Job.finished_at.is_(None)
+    )
+    for job in ctx.session.scalars(unfinished.with_for_update()):
         job.cancel_requested = True
+        if job.state == "queued":
+            job.state, job.finished_at = "cancelled", ctx.now
+            end.body(ctx, Ended(row.provision_id, False, "stopped on request before it began"))
     return row
 
 
@@ -75,16 +79,28 @@ def _is_worked_on(ctx: Ctx, provision_id: int) -> bool:
     return ctx.session.scalar(query.limit(1)) is not None
 
 
+def _next_try(ctx: Ctx, provision_id: int) -> Job | None:
+    """The clean-up that begins by itself at a later time, where a system could not be reached."""
+    query = select(Job).where(
+        Job.subject_id == provision_id, Job.kind == "provision.clean", Job.state == "queued", Job.run_at > ctx.now
+    )
+    return next((job for job in ctx.session.scalars(query.with_for_update()) if job.args.get("kind") == "again"), None)
+
+
 @action("provision.clean_again", permission="update_provision")
 def clean_again(ctx: Ctx, cmd: Started) -> Provision:
     """Try again to undo a failed job, or what a deprovision left (PROV-168).
 
     The job's items are held for that time. Where they serve another order by now, the play's clean-up stays away from
-    them, and only what the charging engine still has of the job is set back.
+    them, and only what the charging engine still has of the job is set back. A try that waits begins at once.
     """
     row = ctx.load(Provision, cmd.provision_id, *provisions.scope(ctx.actor, provisions, "view"))
     if row.provisioning_status != Status.FAILED and not row.leftovers:
         raise Conflict("Only a failed job is cleaned up, or one that left something behind.")
+    if (waiting := _next_try(ctx, row.provision_id)) is not None:
+        waiting.run_at = ctx.now
+        ctx.jobs.append(waiting)
+        return row
     if _is_worked_on(ctx, row.provision_id):
         raise Conflict("The job is still being cleaned up.")
     without_play = ""
@@ -102,6 +118,10 @@ def mended_by_hand(ctx: Ctx, cmd: Started) -> Provision:
     row = ctx.load(Provision, cmd.provision_id, *provisions.scope(ctx.actor, provisions, "view"))
     if not row.leftovers:
         raise Conflict("This job has left nothing behind.")
+    if (waiting := _next_try(ctx, row.provision_id)) is not None:
+        waiting.state, waiting.finished_at = "cancelled", ctx.now
+        ctx.session.flush()
+        stock.release(ctx, row.provision_id)
     if _is_worked_on(ctx, row.provision_id):
         raise Conflict("The job is still being cleaned up.")
     left = leftovers.load(row.leftovers)

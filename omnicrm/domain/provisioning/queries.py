@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, defer
 
+from omnicrm.domain import lanes
 from omnicrm.domain.actor import Actor, JobScope
 from omnicrm.domain.catalogue.models import Product
 from omnicrm.domain.customers.models import Customer
@@ -91,6 +92,8 @@ class Progress:
     cleans_at: datetime | None = None
     #: It only repeats one that went well, for answers that come late.
     cleans_late: bool = False
+    #: It is a further try at a system that could not be reached; staff need not wait for it.
+    cleans_again: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -121,8 +124,8 @@ def progress(session: Session, provision: Provision, with_results: bool = True) 
     run = next((job for job in jobs if job.kind == RUN_KIND), None)
     before = 0
     if run is not None and run.state == "queued":
-        ahead = select(func.count()).where(Job.lane == "plays", Job.state == "queued", Job.job_id < run.job_id)
-        before = session.scalar(ahead) or 0
+        turns = lanes.in_turn(session, "plays", datetime.now(UTC))
+        before = turns.index(run.job_id) if run.job_id in turns else len(turns)
     undoing = [job for job in jobs if job.kind != RUN_KIND and job.state in ("queued", "running")]
     waits = undoing[0] if undoing and all(job.state == "queued" for job in undoing) else None
     return Progress(
@@ -137,6 +140,7 @@ def progress(session: Session, provision: Provision, with_results: bool = True) 
         was_cancelled=run is not None and run.cancel_requested,
         cleans_at=None if waits is None else waits.run_at,
         cleans_late=waits is not None and waits.args.get("kind") == "late",
+        cleans_again=waits is not None and waits.args.get("kind") == "again",
     )
 
 
@@ -148,11 +152,10 @@ def error_for_customer(provision: Provision) -> str:
 
 
 def queue_places(session: Session) -> dict[int, int]:
-    """For each job that waits: how many wait before it."""
-    waiting = session.scalars(
-        select(Job.subject_id).where(Job.kind == RUN_KIND, Job.state == "queued").order_by(Job.job_id).limit(1000)
-    )
-    return {subject: place for place, subject in enumerate(waiting) if subject is not None}
+    """For each order that waits: how many jobs come before it."""
+    turns = {job_id: place for place, job_id in enumerate(lanes.in_turn(session, "plays", datetime.now(UTC)))}
+    waiting = session.execute(select(Job.job_id, Job.subject_id).where(Job.kind == RUN_KIND, Job.state == "queued"))
+    return {subject: turns[job_id] for job_id, subject in waiting if subject is not None and job_id in turns}
 
 
 def event_shown(event: ProvisionEvent, audience_is_customer: bool) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from omnicrm.domain import lanes
 from omnicrm.domain.alerts import Alert
 from omnicrm.domain.customers.models import Customer
 from omnicrm.domain.jobs import Job
@@ -74,16 +75,21 @@ def entries(session: Session, now: datetime) -> list[Entry]:
         .order_by(Job.state.desc(), Job.job_id)
         .limit(_SHOWN)
     )
-    places: dict[str, int] = {}
-    return [_entry(row, now, places) for row in rows]
+    found = rows.all()
+    places = _places(session, {row.Job.lane for row in found}, now)
+    shown = [_entry(row, now, places) for row in found]
+    return sorted(shown, key=lambda entry: (entry.state == "queued", entry.place or _SHOWN, entry.job_id))
 
 
-def _entry(row: Any, now: datetime, places: dict[str, int]) -> Entry:
+def _places(session: Session, names: set[str], now: datetime) -> dict[int, int]:
+    """The turn of each job that is due, counted from 1 in its lane."""
+    return {job_id: place for name in names for place, job_id in enumerate(lanes.in_turn(session, name, now), start=1)}
+
+
+def _entry(row: Any, now: datetime, places: dict[int, int]) -> Entry:
     job: Job = row.Job
     waits = job.state == "queued"
     is_due = waits and job.run_at <= now
-    if is_due:
-        places[job.lane] = places.get(job.lane, 0) + 1
     machine, _, rest = (job.boot_id or "").partition(":")
     return Entry(
         job.job_id,
@@ -91,7 +97,7 @@ def _entry(row: Any, now: datetime, places: dict[str, int]) -> Entry:
         job.kind,
         NAMES.get(job.kind, job.kind),
         job.state,
-        places[job.lane] if is_due else None,
+        places.get(job.job_id) if is_due else None,
         job.run_at if waits and not is_due else None,
         job.created if waits else job.started_at or job.created,
         job.attempts + 1 if waits else job.attempts,
