@@ -80,7 +80,8 @@ def retry(parts: root.Parts, stock: Stock, turn: int) -> int:
 def fire_plan(parts: root.Parts, stock: Stock, turn: int) -> int:
     service = stock.services[2 * turn + 1]
     key = f"plan|{service}|2026-01-01T00:00:00+00:00"
-    return simple.start_from_plan(parts.door, service, stock.products["addon"], key)
+    account = f"race_{2 * turn + 1}"
+    return simple.start_from_plan(parts.door, service, stock.products["addon"], key, account=account, recharge=False)
 
 
 def claim(parts: root.Parts, stock: Stock, turn: int) -> int:

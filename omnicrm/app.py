@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from functools import partial
 from ipaddress import ip_network
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from litestar import Litestar
 from litestar.config.csrf import CSRFConfig
@@ -17,19 +13,16 @@ from litestar.datastructures import State
 from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import OperationalError
 
-from omnicrm import migrations, store
-from omnicrm.domain import jobs
+from omnicrm import background, migrations, store
 from omnicrm.domain.action import Door
 from omnicrm.domain.actor import SYSTEM
 from omnicrm.domain.billing import actions as _billing_actions  # noqa: F401 - declares its actions
 from omnicrm.domain.billing import queries as billing
 from omnicrm.domain.catalogue import ports as catalogue_ports
-from omnicrm.domain.charging.ports import ChargingEngine, JobRef
+from omnicrm.domain.charging.ports import ChargingEngine
 from omnicrm.domain.checking.ports import RunRemains, SubscriberRegister
 from omnicrm.domain.customers import ports as customer_ports
-from omnicrm.domain.errors import NotAuthenticated
 from omnicrm.domain.identity import actions as identity
-from omnicrm.domain.identity import tokens
 from omnicrm.domain.inventory import actions as _inventory_actions  # noqa: F401
 from omnicrm.domain.messaging.ports import Letters, Mailer
 from omnicrm.domain.provisioning import cancelling as _cancelling  # noqa: F401 - declares its jobs
@@ -39,7 +32,6 @@ from omnicrm.domain.provisioning import simple as _simple  # noqa: F401
 from omnicrm.domain.provisioning import suspending as _suspending  # noqa: F401
 from omnicrm.domain.provisioning import turns as _turns  # noqa: F401
 from omnicrm.domain.provisioning.ports import PlaybookRunner
-from omnicrm.domain.provisioning.queries import actor_of_job
 from omnicrm.domain.services import actions as _service_actions  # noqa: F401
 from omnicrm.domain.services import queries as services
 from omnicrm.integrations.ansible import AnsibleRunner
@@ -48,6 +40,7 @@ from omnicrm.integrations.hss import HssRegister
 from omnicrm.integrations.letters import MailTemplates
 from omnicrm.integrations.mailjet import MailjetClient
 from omnicrm.integrations.run_remains import MachineRemains
+from omnicrm.parts import Parts as Parts
 from omnicrm.paths import PLAYBOOKS, STATIC
 from omnicrm.settings import Settings, SettingsError, ensure_secrets
 from omnicrm.views import (
@@ -71,7 +64,7 @@ from omnicrm.views.http import guard, public
 from omnicrm.views.limits import Limits
 from omnicrm.views.page import environment
 from omnicrm.views.usage import SharedReads
-from omnicrm.worker import Queue, Workers
+from omnicrm.worker import Queue
 
 #: Larger bodies than any record needs; a sandboxed mail brings its own limit.
 MAX_BODY = 6 * 1024 * 1024
@@ -82,21 +75,6 @@ def _wire_areas() -> None:
     customer_ports.ARCHIVE_BLOCKERS[:] = [services.archive_blockers, billing.archive_blockers]
     customer_ports.SITE_USERS[:] = [services.users_of_site]
     catalogue_ports.PRODUCT_USES[:] = [services.uses_of_product]
-
-
-@dataclass
-class Parts:
-    """What every process has: database, door, queue, and the outside systems behind their ports."""
-
-    settings: Settings
-    db: store.Database
-    door: Door
-    queue: Queue
-    ports: dict[type, Any]
-
-    @property
-    def runtime(self) -> jobs.Runtime:
-        return jobs.Runtime(self.door, self.settings, self.ports)
 
 
 def prepare(settings: Settings) -> Settings:
@@ -141,71 +119,6 @@ def outside(settings: Settings) -> dict[type, Any]:
     }
 
 
-def _job_of(parts: Parts, token: str) -> JobRef | None:
-    """The live provisioning job behind a token that came to the charging door (decision 29)."""
-    secret = parts.settings.jwt_secret
-    try:
-        claims = tokens.read_token(secret.reveal() if secret else "", token)
-        actor = parts.door.read_now(actor_of_job, int(claims["job_id"]), int(claims["lease"]))
-    except (NotAuthenticated, KeyError, ValueError):
-        return None
-    if actor is None or actor.job is None:
-        return None
-    return JobRef(actor.job.provision_id, actor.job.customer_id, actor.job.service_uuids)
-
-
-@contextlib.asynccontextmanager
-async def charging(parts: Parts) -> AsyncIterator[None]:
-    """The embedded engine with its socket, while the block runs; nothing in direct mode."""
-    listener = parts.settings.ocs.listener
-    if listener is None:
-        yield
-        return
-    from omnicrm.domain.charging.door import Door as ChargingDoor
-    from omnicrm.domain.charging.engine import Engine
-    from omnicrm.domain.provisioning.simple import start_from_plan
-    from omnicrm.integrations.engine_post import EnginePost
-    from omnicrm.views.jsonrpc import serve
-
-    crm = parts.settings.crm
-    post = EnginePost(partial(start_from_plan, parts.door), (crm.base_url, crm.public_url), parts.settings.server.port)
-    engine = await asyncio.to_thread(
-        Engine.open,
-        parts.settings.charging.url,
-        tenant=parts.settings.ocs.ocsTenant,
-        play_fixes=parts.settings.ocs.play_fixes,
-        zone=ZoneInfo(parts.settings.regional.timezone),
-        post=post,
-    )
-    door = ChargingDoor(
-        engine,
-        job_of=lambda token: _job_of(parts, token),
-        owner_of=lambda account: parts.door.read_now(services.owner_of_account, account),
-    )
-    server = await serve(door, *listener)
-    try:
-        yield
-    finally:
-        await server.close()
-        await asyncio.to_thread(engine.close)
-        post.close()
-
-
-@contextlib.asynccontextmanager
-async def working(parts: Parts) -> AsyncIterator[None]:
-    """Workers, heartbeat, sweep and the warm play process, while the block runs."""
-    runner: AnsibleRunner = parts.ports[PlaybookRunner]
-    await asyncio.to_thread(runner.clean_leftovers)
-    runner.start()
-    workers = Workers(parts.queue, parts.runtime)
-    await asyncio.to_thread(workers.start)
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(workers.stop)
-        await asyncio.to_thread(runner.close)
-
-
 def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool = True) -> Litestar:
     """The web application. The process that serves alone also has the engine's socket and the workers."""
     settings = parts.settings
@@ -216,9 +129,9 @@ def create_app(parts: Parts, *, with_charging: bool = True, with_workers: bool =
             stack.push_async_callback(parts.db.aclose)
             await parts.door.act(identity.seed_catalogue, SYSTEM, None)
             if with_charging:
-                await stack.enter_async_context(charging(parts))
+                await stack.enter_async_context(background.charging(parts))
             if with_workers:
-                await stack.enter_async_context(working(parts))
+                await stack.enter_async_context(background.working(parts))
             yield
 
     secret = settings.jwt_secret.reveal() if settings.jwt_secret else ""

@@ -12,6 +12,7 @@ import uvicorn
 from litestar import Litestar
 
 from omnicrm import app as root
+from omnicrm import background
 from omnicrm.settings import Settings
 
 #: An open progress poll must not hold the end of the process up for long.
@@ -77,7 +78,7 @@ def work(settings: Settings) -> int:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
-        async with root.working(parts):
+        async with background.working(parts):
             await stop.wait()
         await parts.db.aclose()
 

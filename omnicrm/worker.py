@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from datetime import datetime
 from typing import Any
 
 from huey import RedisHuey, SqliteHuey
@@ -86,6 +87,7 @@ class Workers:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._next: dict[str, float] = {}
+        self._told: set[tuple[int, datetime]] = set()
         self._consumers: list[Any] = []
         self._threads: list[threading.Thread] = []
 
@@ -133,8 +135,11 @@ class Workers:
 
     def run(self, announced: int) -> None:
         """Claim the announced job, or the one whose turn it is, and run it to its end. Harmless when all are taken."""
+        if self._stop.is_set():
+            return  # another process takes it, or this one after its restart
         door = self.runtime.door
-        row = door.db.write(lambda session: lanes.claim_next(session, announced, door.clock()))
+        free = door.db.read(lambda session: lanes.candidates(session, announced, door.clock()))
+        row = door.db.write(lambda session: lanes.claim_first(session, free, door.clock())) if free else None
         if row is None:
             return
         job_id = row.job_id
@@ -174,7 +179,11 @@ class Workers:
             self.queue.announce(door.db.write(lambda session: jobs.settle_lost(session, door.clock())))
         self._run_periodic()
         waiting = door.db.read(lambda session: jobs.unheard(session, door.clock()))
-        self.queue.announce([job for job in waiting if self.queue.lanes[job.lane].pending_count() == 0])
+        # Once in any case: what was put off is in no queue yet. Again when the queue is empty, so that its messages
+        # are lost; with others before it, it may only be waiting for its turn.
+        told, self._told = self._told, {(job.job_id, job.run_at) for job in waiting}
+        empty = {lane for lane, huey in self.queue.lanes.items() if huey.pending_count() == 0}
+        self.queue.announce([job for job in waiting if job.lane in empty or (job.job_id, job.run_at) not in told])
 
     def _run_periodic(self) -> None:
         """Run what is due; the first time at the start. One that fails is not in the way of the others."""

@@ -140,6 +140,11 @@ def _plain(value: Any, kind: Any, currency: str) -> Any:
     return value
 
 
+def batch_of_job(provision_id: int) -> str:
+    """The `batch_id` of all that a provisioning job's token changed; a name could be anybody's."""
+    return f"job:{provision_id}"
+
+
 def write(session: Session) -> None:
     """Store what was collected; called by the door once the action's last flush is done."""
     actor = session.info["actor"]
@@ -162,7 +167,7 @@ def write(session: Session) -> None:
                 title=f"{audit.name(entry.row)} {_PAST.get(word, word)}"[:255],
                 changes=changes,
                 ip_address=actor.ip_address,
-                batch_id=session.info.get("batch_id"),
+                batch_id=session.info.get("batch_id") or (batch_of_job(actor.job.provision_id) if actor.job else None),
                 created=session.info["now"],
             )
         )

@@ -6,6 +6,7 @@ every claim. A heartbeat keeps the lease; a job whose heartbeat stopped is lost,
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import uuid
@@ -38,9 +39,20 @@ def _life(pid: int | str) -> str:
         return ""
 
 
+def _machine() -> str:
+    """Who sees the same processes: host name, and a mark of the running kernel and of its space of process ids. Two
+    containers may have one host name and do not see each other's processes."""
+    try:
+        kernel = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
+    except OSError:
+        kernel = uuid.uuid4().hex  # nobody's but this process's: its jobs are found by their heartbeat
+    return f"{platform.node()[:30]}/{hashlib.sha256(kernel.encode()).hexdigest()[:8]}"
+
+
+MACHINE = _machine()
 #: This process's life: machine, process id and start time. A job whose claimer is of this machine and gone is lost at
 #: once, without waiting for its lease.
-BOOT_ID = f"{platform.node()[:40]}:{os.getpid()}:{_life('self') or uuid.uuid4().hex[:12]}"
+BOOT_ID = f"{MACHINE}:{os.getpid()}:{_life('self') or uuid.uuid4().hex[:12]}"
 
 P = TypeVar("P")
 
@@ -213,18 +225,18 @@ def has_lost(session: Session, now: datetime) -> bool:
 
 def _lost_ids(session: Session, now: datetime) -> list[int]:
     running = session.execute(select(Job.job_id, Job.heartbeat_at, Job.boot_id).where(Job.state == "running"))
-    return [
-        row.job_id
-        for row in running
-        if row.heartbeat_at is None or row.heartbeat_at < now - LEASE or _is_gone(row.boot_id or "")
-    ]
+    return [row.job_id for row in running if _is_lost(row.heartbeat_at, row.boot_id, now)]
+
+
+def _is_lost(heartbeat_at: datetime | None, boot_id: str | None, now: datetime) -> bool:
+    return heartbeat_at is None or heartbeat_at < now - LEASE or _is_gone(boot_id or "")
 
 
 def _is_gone(boot_id: str) -> bool:
     """Whether a claimer is surely dead: a process of this machine that ended."""
     machine, _, rest = boot_id.partition(":")
     pid, _, life = rest.partition(":")
-    here = machine == platform.node()[:40] and pid.isdecimal() and Path("/proc/self/stat").exists()
+    here = machine == MACHINE and pid.isdecimal() and Path("/proc/self/stat").exists()
     return here and _life(pid) != life and boot_id != BOOT_ID
 
 
@@ -238,6 +250,8 @@ def settle_lost(session: Session, now: datetime) -> list[Job]:
         .with_for_update(skip_locked=True)
     ).all()
     for row in rows:
+        if not _is_lost(row.heartbeat_at, row.boot_id, now):
+            continue  # its heartbeat came between the look and the lock
         row.lease += 1  # whoever held the old number is refused from now on
         if row.attempts < row.max_attempts:
             row.state, row.run_at = "queued", now
@@ -251,4 +265,7 @@ def settle_lost(session: Session, now: datetime) -> list[Job]:
 def unheard(session: Session, now: datetime) -> list[Job]:
     """Queued jobs that are due and that no worker took. What was put off is announced for the first time here."""
     due = (Job.run_at <= now - UNHEARD) | ((Job.run_at <= now) & (Job.run_at > Job.created))
-    return list(session.scalars(select(Job).where(Job.state == "queued", due).order_by(Job.job_id).limit(200)))
+    query = select(Job).where(Job.state == "queued", due).order_by(Job.job_id).limit(200)
+    # Lane by lane: thousands that wait in one do not hide those of another.
+    lanes = sorted({kind.lane for kind in KINDS.values()})
+    return [job for lane in lanes for job in session.scalars(query.where(Job.lane == lane))]

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from omnicrm.domain.jobs import Job, claim
 
-#: So many waiting jobs, the oldest, are put into order; with more, the rest waits for its time.
-_SORTED = 2000
+#: So many turns are worked out for those who look at a queue; what comes later is told as "after these".
+_SHOWN = 2000
+#: So many for a worker that wants one job: others may take the first ones at the same moment.
+_CANDIDATES = 20
+
+#: The conditions of the jobs of a lane that may be taken now.
+Due: TypeAlias = tuple[ColumnElement[bool], ...]
+#: lane -> the first so many of its jobs that are due, in the order in which they are taken.
+ORDER: dict[str, Callable[[Session, Due, int], list[int]]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    job_id: int
-    kind: str
-    subject_id: int | None
+def in_turn(session: Session, lane: str, now: datetime, limit: int = _SHOWN) -> list[int]:
+    """The first `limit` jobs of a lane that are due, in the order in which workers take them."""
+    due: Due = (Job.state == "queued", Job.lane == lane, Job.run_at <= now)
+    if lane in ORDER:
+        return ORDER[lane](session, due, limit)
+    return list(session.scalars(select(Job.job_id).where(*due).order_by(Job.job_id).limit(limit)))
 
 
-#: lane -> what puts its waiting jobs, which come oldest first, into the order in which they are taken.
-ORDER: dict[str, Callable[[Session, list[Waiting]], list[int]]] = {}
+def candidates(session: Session, announced: int, now: datetime) -> list[int]:
+    """What a worker may take that hears of a job: that one, or in a lane with an ORDER those whose turn it is. There
+    a message of the queue says that the lane has work, not which.
 
-
-def in_turn(session: Session, lane: str, now: datetime) -> list[int]:
-    """The jobs of a lane that are due, in the order in which workers take them; of many, the oldest ones."""
-    due = (Job.state == "queued", Job.lane == lane, Job.run_at <= now)
-    query = select(Job.job_id, Job.kind, Job.subject_id).where(*due).order_by(Job.job_id).limit(_SORTED)
-    waiting = [Waiting(*row) for row in session.execute(query)]
-    return ORDER[lane](session, waiting) if lane in ORDER else [one.job_id for one in waiting]
-
-
-def claim_next(session: Session, announced: int, now: datetime) -> Job | None:
-    """Take the announced job, or in a lane with an ORDER the one whose turn it is: there a message of the queue says
-    that the lane has work, not which. None where no job is free."""
+    To be read before the transaction of `claim_first`, which all writers would wait for.
+    """
     lane = session.scalar(select(Job.lane).where(Job.job_id == announced))
-    # Others may take the first ones at the same moment; further down nobody looks.
-    candidates = in_turn(session, lane, now)[:10] if lane in ORDER else [announced]
-    return next((job for job in (claim(session, job_id, now) for job_id in candidates) if job is not None), None)
+    return in_turn(session, lane, now, _CANDIDATES) if lane in ORDER else [announced]
+
+
+def claim_first(session: Session, job_ids: list[int], now: datetime) -> Job | None:
+    """Take the first of them that is still free; None where none is."""
+    return next((job for job in (claim(session, job_id, now) for job_id in job_ids) if job is not None), None)

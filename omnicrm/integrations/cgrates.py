@@ -11,6 +11,9 @@ from omnicrm.domain.charging.ports import EngineError, EngineUnavailable
 if TYPE_CHECKING:
     import httpx
 
+#: How an engine answers a method that it does not have.
+_NO_METHOD = "rpc: can't find "
+
 
 class CgratesClient:
     """Implements `ChargingEngine`. Safe to share between threads; connections are kept open.
@@ -74,11 +77,16 @@ class CgratesClient:
             return {}
 
     def made_by_job(self, provision_id: int) -> list[str] | None:
-        """What a job made and what is still there, in words; None where the engine keeps no journal."""
+        """What a job made and what is still there, in words; None where the engine keeps no journal, as CGRateS does.
+
+        Raises EngineError when it refuses, EngineUnavailable without a proper answer.
+        """
         try:
             return [str(text) for text in self.call("OmniSv1.GetJobJournal", {"ProvisionID": provision_id})]
-        except EngineError:
-            return None
+        except EngineError as error:
+            if error.message.startswith(_NO_METHOD):
+                return None
+            raise
 
     def undo_job(self, provision_id: int) -> list[str]:
         """Take back what a job made, newest first, and say what."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from omnicrm.domain.checking.ports import HssUnavailable
-from omnicrm.domain.checking.values import Subscriber
+from omnicrm.domain.checking.values import Subscriber, plain_address
 
 if TYPE_CHECKING:
     import httpx
@@ -34,7 +35,7 @@ class HssRegister:
         if status in (404, 405, 501):
             return None
         if status != 200 or not isinstance(found, list):
-            raise HssUnavailable(f"{peer}/subscriber answered with status {status} and no list")
+            raise HssUnavailable(f"{plain_address(peer)}/subscriber answered with status {status} and no list")
         return [subscriber for row in found if (subscriber := _subscriber(row)) is not None]
 
     def find(self, peer: str, imsi: str) -> Subscriber | None:
@@ -45,7 +46,7 @@ class HssRegister:
         subscriber = _subscriber(found) if status == 200 else None
         if subscriber is None:
             raise HssUnavailable(
-                f"{peer} answered the question for a subscriber with status {status} and no subscriber"
+                f"{plain_address(peer)} answered the question for a subscriber with status {status} and no subscriber"
             )
         return subscriber
 
@@ -56,11 +57,15 @@ class HssRegister:
             answer = self._http.get(url, timeout=timeout)
             return answer.status_code, answer.json() if answer.status_code == 200 else None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise HssUnavailable(f"{url} does not answer: {type(error).__name__}") from None
+            raise HssUnavailable(f"{plain_address(url)} does not answer: {type(error).__name__}") from None
 
 
 def _subscriber(row: Any) -> Subscriber | None:
-    """The fields that are compared, and no other: an HSS may answer with keys."""
-    if not isinstance(row, dict) or not isinstance(row.get("imsi"), str | int):
+    """The fields that are compared, and no other: an HSS may answer with keys. Numbers are digits, and not too many."""
+    if not isinstance(row, dict) or not (imsi := _digits(row.get("imsi"))):
         return None
-    return Subscriber(str(row["imsi"])[:20], str(row.get("msisdn") or "")[:20], row.get("enabled") is not False)
+    return Subscriber(imsi, _digits(row.get("msisdn")), row.get("enabled") is not False)
+
+
+def _digits(value: Any) -> str:
+    return re.sub(r"[^0-9]", "", str(value))[:20] if isinstance(value, str | int) else ""

@@ -8,17 +8,13 @@ import threading
 import time
 import unicodedata
 from collections import deque
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omnicrm.domain.errors import Unavailable
 from omnicrm.domain.messaging.ports import Mail, MailRefused
+from omnicrm.integrations.exchange import exchange
 from omnicrm.settings.secret import Secret
 
-if TYPE_CHECKING:
-    import httpx
-
-_CONNECT_SECONDS = 5.0
 #: No answer of Mailjet to one mail comes near this; a larger one is none of Mailjet's.
 _MAX_ANSWER = 1024 * 1024
 _CALLS_A_MINUTE = 200
@@ -43,13 +39,6 @@ class MailjetClient:
         self._lock = threading.Lock()
         self._login = (api_key.reveal() if api_key else "", api_secret.reveal() if api_secret else "")
 
-    @cached_property
-    def _http(self) -> httpx.Client:
-        import httpx  # a third of a second that a start does not need
-
-        limits = httpx.Timeout(self._timeout, connect=_CONNECT_SECONDS)
-        return httpx.Client(timeout=limits, auth=self._login, verify=self._base.startswith("https:"))
-
     def send(self, mail: Mail) -> None:
         assert len(mail.key) <= _MAX_KEY, "Mailjet cuts a longer CustomID, and the mail would never be found"
         message = {
@@ -71,10 +60,6 @@ class MailjetClient:
             raise Unavailable("Mailjet's answer does not say whether it has the mail.")
         return bool(found)
 
-    def close(self) -> None:
-        if "_http" in self.__dict__:
-            self._http.close()
-
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """The JSON object of a 2xx answer."""
         import httpx
@@ -83,7 +68,8 @@ class MailjetClient:
             raise MailRefused("Mails need mailjet.api_key and mailjet.api_secret in the configuration.")
         self._count()
         try:
-            status, body = self._exchange(method, path, options)
+            limits = {"seconds": self._timeout, "most": _MAX_ANSWER, "trust_env": True}
+            status, body = exchange(method, self._base + path, **limits, auth=self._login, **options)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unavailable(f"Mailjet did not answer: {type(error).__name__}.") from error
         document = _object(body)
@@ -108,19 +94,6 @@ class MailjetClient:
             if len(self._calls) >= _CALLS_A_MINUTE:
                 raise Unavailable(f"Mailjet takes {_CALLS_A_MINUTE} calls a minute; this one has to wait.")
             self._calls.append(now)
-
-    def _exchange(self, method: str, path: str, options: dict[str, Any]) -> tuple[int, bytes]:
-        """Status and body; an answer that trickles or never ends is cut off."""
-        import httpx
-
-        deadline = time.monotonic() + self._timeout
-        with self._http.stream(method, self._base + path, **options) as answer:
-            body = bytearray()
-            for chunk in answer.iter_bytes():
-                body += chunk
-                if len(body) > _MAX_ANSWER or time.monotonic() > deadline:
-                    raise httpx.ReadError("the answer is too long")
-            return answer.status_code, bytes(body)
 
 
 def _line(text: str) -> str:

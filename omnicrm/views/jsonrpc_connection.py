@@ -50,6 +50,8 @@ class Connection(asyncio.Protocol):
         self._busy = False
         self._unread = False
         self._ending = False
+        # What ends the connection when the requests before it are answered.
+        self._refusal: tuple[int, str] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -92,7 +94,7 @@ class Connection(asyncio.Protocol):
         self._next()
 
     def data_received(self, data: bytes) -> None:
-        if self._ending:
+        if self._ending or self._refusal is not None:
             return
         self._raw_bytes += len(data)
         try:
@@ -133,7 +135,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         request = self._request
-        if request is None or self._ending:
+        if request is None or self._ending or self._refusal is not None:
             return
         request.method = self._parser.get_method()
         request.keep_alive = self._parser.should_keep_alive()
@@ -149,7 +151,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
-        if self._request is None or self._ending:
+        if self._request is None or self._ending or self._refusal is not None:
             return
         self._request.body += body
         if len(self._request.body) > MAX_BODY:
@@ -158,7 +160,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._disarm()
         request, self._request, self._raw_bytes = self._request, None, 0
-        if request is None or self._ending:
+        if request is None or self._ending or self._refusal is not None:
             return
         self._waiting.append(request)
         if len(self._waiting) >= MAX_WAITING and self._transport is not None:
@@ -216,12 +218,18 @@ class Connection(asyncio.Protocol):
             self._end()
         elif self._waiting:
             self._next()
+        elif self._refusal is not None:
+            self._refuse(*self._refusal)
         elif self._request is None and not self._unread:
             self._arm(IDLE_SECONDS, self.abort)
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answers with a status and ends the connection: what follows on it cannot be trusted."""
+        """Answers with a status, after the requests before it, and ends the connection: what follows on it cannot be
+        trusted."""
         if self._ending or self._transport is None:
+            return
+        if self._busy or self._waiting:
+            self._refusal = self._refusal or (status, message)
             return
         self._transport.write(response(status, msgspec.json.encode({"message": message}), keep=False))
         self._ending = True

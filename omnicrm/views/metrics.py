@@ -14,6 +14,7 @@ from omnicrm.domain.errors import NotFound, NotPermitted
 from omnicrm.domain.jobs import KINDS
 from omnicrm.domain.provisioning import queue
 from omnicrm.views import http
+from omnicrm.views.given_up import posts_given_up
 
 AnyRequest = Request[Any, Any, Any]
 _STATES = {0: "success", 1: "running", 2: "failed"}
@@ -25,7 +26,8 @@ async def metrics(request: AnyRequest) -> Response[str]:
     _let_in(request)
     door = http.door(request)
     found = await door.read(queue.figures, door.clock())
-    return Response(_text(found), media_type="text/plain; version=0.0.4")
+    posts = await posts_given_up(request)
+    return Response(_text(found, None if posts is None else len(posts)), media_type="text/plain; version=0.0.4")
 
 
 def _let_in(request: AnyRequest) -> None:
@@ -46,7 +48,7 @@ def _let_in(request: AnyRequest) -> None:
         raise NotPermitted("Metrics are for monitoring.metrics_allow, or with monitoring.metrics_token.")
 
 
-def _text(found: queue.Figures) -> str:
+def _text(found: queue.Figures, posts_given_up: int | None) -> str:
     lanes = sorted({kind.lane for kind in KINDS.values()})
     states = {name: found.provisions.get(status, 0) for status, name in _STATES.items()}
     families: list[tuple[str, str, Mapping[str, float]]] = [
@@ -76,6 +78,9 @@ def _text(found: queue.Figures) -> str:
             {_label(severity=name): found.alerts.get(name, 0) for name in ("warning", "critical")},
         ),
     ]
+    if posts_given_up is not None:
+        meaning = "Posts of the charging engine, such as renewals, that were given up."
+        families.append(("charging_posts_given_up", meaning, {"": posts_given_up}))
     lines = []
     for name, meaning, values in families:
         lines += [f"# HELP omnicrm_{name} {meaning}", f"# TYPE omnicrm_{name} gauge"]

@@ -154,7 +154,7 @@ async def cancel(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
 
 @post("/provisioning/{key:int}/clean", opt=http.page("update_provision"), status_code=200, include_in_schema=False)
 async def clean(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
-    """The clean-up of a failed job once more (PROV-168)."""
+    """The clean-up of a failed job once more (PROV-168); after a deprovision it goes on ending the service."""
     try:
         await http.door(request).act(actions.clean_again, http.actor(request), actions.Started(key))
     except Conflict as error:

@@ -10,6 +10,7 @@ from litestar import Request, Response, get
 
 from omnicrm.settings import describe
 from omnicrm.views import http
+from omnicrm.views.given_up import posts_given_up
 from omnicrm.views.page import page
 
 AnyRequest = Request[Any, Any, Any]
@@ -19,7 +20,9 @@ AnyRequest = Request[Any, Any, Any]
 async def system(request: AnyRequest) -> Response[str]:
     keys = describe(http.settings(request))
     sections = [(name, list(rows)) for name, rows in groupby(keys, key=lambda key: key.path.partition(".")[0])]
-    return page(request, "system.html", title="System", sections=sections, warnings=http.settings(request).warnings)
+    warnings = http.settings(request).warnings
+    posts = await posts_given_up(request) or []
+    return page(request, "system.html", title="System", sections=sections, warnings=warnings, posts=posts)
 
 
 @get("/crm/system/config", opt=http.json("admin"), summary="The configuration in force, secrets masked")

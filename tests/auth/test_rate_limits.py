@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from omnicrm.views.limits import Limiter
+from omnicrm.domain.errors import TooMany
+from omnicrm.views import limits
+from omnicrm.views.limits import Limiter, Limits
 from tests.conftest import PASSWORD
 
 
@@ -69,3 +71,44 @@ def test_a_bucket_fills_evenly_and_forgets_who_stays_away() -> None:
     assert limiter.wait("a") > 0
     now[0] += 3600
     assert [limiter.wait("a") for _ in range(61)][-1] > 0
+
+
+def test_callers_that_come_once_fill_no_memory_and_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_KEPT", 100)
+    limiter = Limiter(1, clock=lambda: 0.0)
+    for caller in range(1000):
+        assert limiter.wait(caller) == 0.0
+    assert len(limiter._buckets) == 100
+    assert limiter.wait(999) > 0
+    assert limiter.wait(0) == 0.0
+
+
+def test_who_goes_on_calling_is_not_forgotten_for_those_who_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_KEPT", 10)
+    limiter = Limiter(1, clock=lambda: 0.0)
+    limiter.wait("busy")
+    for caller in range(100):
+        limiter.wait(caller)
+        assert limiter.wait("busy") > 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("unix", "unix", True),
+    ],
+)
+def test_an_ipv6_network_is_one_caller(application: Any, first: str, second: str, is_one: bool) -> None:
+    counts = Limits(application.state.door.settings)
+    for _ in range(3):
+        counts.admit("login", first)
+    if is_one:
+        with pytest.raises(TooMany):
+            counts.admit("login", second)
+    else:
+        counts.admit("login", second)

@@ -149,6 +149,51 @@ def test_the_play_is_run_if_it_tests_for_the_word(
     assert made == ([(play, word, shop.services["alice"], "Ann")] if word else [])
 
 
+def test_a_play_that_cannot_be_run_yet_does_not_hold_the_status_up(
+    parts: root.Parts, shop: Shop, engine: Port, work: Work, later: Any
+) -> None:
+    """It waits for its mend, and an alert says so."""
+    change(parts, shop, provisioning_play="changeable,broken")
+    suspend(parts, shop)
+    work()
+    assert (service(parts, shop).service_status, engine.is_disabled(), jobs(parts)) == ("Suspended", True, [])
+    (alert,) = parts.door.read_now(open_alerts)
+    assert "is suspended, but its play" in alert.title and "broken" in alert.detail
+    change(parts, shop, provisioning_play="changeable")
+    later(minutes=1)
+    assert work() == ["service.status_play"]
+    assert [(job.action, job.initiating_name) for job in jobs(parts)] == [("suspend", BOSS.name)]
+    assert parts.door.read_now(open_alerts) == []
+
+
+def test_a_play_that_waits_is_not_run_when_the_status_has_changed_again(
+    parts: root.Parts, shop: Shop, engine: Port, work: Work, later: Any
+) -> None:
+    change(parts, shop, provisioning_play="changeable,broken")
+    suspend(parts, shop)
+    work()
+    change(parts, shop, provisioning_play="changeable")
+    unsuspend(parts, shop)
+    work()
+    later(hours=1)
+    assert work() == ["service.status_play"]
+    assert jobs(parts) == []
+    assert parts.door.read_now(open_alerts) == []
+
+
+def test_a_play_is_run_once_when_its_worker_died_after_placing_it(
+    parts: root.Parts, shop: Shop, engine: Port, work: Work
+) -> None:
+    change(parts, shop, provisioning_play="changeable")
+    suspend(parts, shop)
+    work()
+    again = update(Job).where(Job.kind == "service.status_play").values(state="queued")
+    parts.db.write(lambda session: session.execute(again))
+    assert work() == ["service.status_play"]
+    assert len(jobs(parts)) == 1
+    assert parts.door.read_now(open_alerts) == []
+
+
 @pytest.mark.parametrize("action", ["update", "suspend", "unsuspend"])
 async def test_an_order_for_a_change_that_no_play_handles_is_refused(
     admin: Any, shop: Shop, left_behind: Any, action: str

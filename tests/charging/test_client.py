@@ -84,3 +84,16 @@ def test_an_engine_without_sizes_of_buckets_gives_none(httpserver: HTTPServer) -
         {"id": 1, "result": None, "error": "rpc: can't find service OmniSv1.GetGranted"}
     )
     assert CgratesClient(httpserver.url_for("/"), "t").granted("a") == {}
+
+
+@pytest.mark.parametrize("text", ["rpc: can't find service OmniSv1.GetJobJournal", "rpc: can't find method OmniSv1.X"])
+def test_an_engine_without_a_journal_says_so(httpserver: HTTPServer, text: str) -> None:
+    httpserver.expect_request("/jsonrpc").respond_with_json({"id": 1, "result": None, "error": text})
+    assert CgratesClient(httpserver.url_for("/"), "t").made_by_job(1) is None
+
+
+def test_an_engine_whose_journal_cannot_be_read_is_not_one_without(httpserver: HTTPServer) -> None:
+    answer = {"id": 1, "result": None, "error": "SERVER_ERROR: internal error"}
+    httpserver.expect_request("/jsonrpc").respond_with_json(answer)
+    with pytest.raises(EngineError, match="internal error"):
+        CgratesClient(httpserver.url_for("/"), "t").made_by_job(1)

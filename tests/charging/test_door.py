@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from omnicrm.domain.charging.door import JOB_ENDED, Door
@@ -94,6 +95,31 @@ def test_a_job_may_not_remove_the_plan_of_another_customers_service(door: Door) 
         "ServiceID_stranger__ProductID_1__Renewal",
         "Shared",
     ]
+
+
+@pytest.mark.parametrize("owner", ["stranger", "sibling"])
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("ApierV1.SetActions", {"ActionsId": "Action_AutoTopup_{}_5", "Actions": [{"Identifier": "*log"}]}),
+        ("ApierV2.SetActions", {"ActionsId": "ServiceID_{}__ProductID_5", "Actions": [{"Identifier": "*log"}]}),
+        ("APIerSv1.RemoveActions", {"ActionIDs": ["Action_AutoTopup_{}_5"]}),
+        ("APIerSv1.SetAttributeProfile", {"ID": "ATTR_ACCOUNT_{}", "Attributes": [{"Path": "*req.A", "Value": []}]}),
+        ("APIerSv1.RemoveAttributeProfile", {"ID": "ATTR_ACCOUNT_{}"}),
+        ("APIerSv1.SetFilter", {"ID": "FLTR_ACCOUNT_{}", "Rules": []}),
+        ("APIerSv1.RemoveFilter", {"ID": "FLTR_ACCOUNT_{}"}),
+    ],
+)
+def test_what_is_named_after_an_account_is_its_customers(
+    door: Door, method: str, params: dict[str, Any], owner: str
+) -> None:
+    named = msgspec.json.decode(msgspec.json.encode(params).replace(b"{}", owner.encode()))
+    refusal = ""
+    try:
+        ask(door, method, named)
+    except EngineError as error:
+        refusal = error.message
+    assert refusal.startswith(f"UNAUTHORIZED: account {owner} belongs to another") == (owner == "stranger"), refusal
 
 
 def everything(door: Door) -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
-from omnicrm.domain.charging import schema
+from omnicrm.domain.charging import models, schema
 from omnicrm.domain.charging.database import Database
 from omnicrm.domain.charging.engine import Engine
 from omnicrm.domain.charging.ports import EngineError
@@ -177,6 +177,27 @@ def test_a_request_that_breaks_the_transaction_fails_alone(writing: Writing) -> 
         "SERVER_ERROR: the charging database did not take it",
         "None",
     ]
+    assert writing.stored() == {"a": "1", "b": "2"}
+
+
+def test_a_request_that_never_fits_fails_alone_though_the_group_is_tried_again(writing: Writing) -> None:
+    def twice(tx: Tx) -> None:
+        for _ in range(2):
+            tx.append(models.state, name="twice", value=1)
+
+    answers = writing.together(put("a", "1"), twice, put("b", "2"))
+    refused = "SERVER_ERROR: the charging database did not take it"
+    assert [str(answer) for answer in answers] == ["None", refused, "None"]
+    assert writing.stored() == {"a": "1", "b": "2"}
+
+
+@pytest.mark.parametrize("failure", [EngineError("REFUSED"), ZeroDivisionError("a defect")])
+def test_a_statement_that_ran_at_once_is_undone_with_its_request_alone(writing: Writing, failure: Exception) -> None:
+    def take_away(tx: Tx) -> None:
+        assert tx.execute(delete(models.account)) == 1
+        raise failure
+
+    writing.together(put("a", "1"), take_away, put("b", "2"))
     assert writing.stored() == {"a": "1", "b": "2"}
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from omnicrm.domain.charging import models
 from omnicrm.domain.charging.engine import Engine
-from omnicrm.domain.charging.outbox import PAUSES
-from omnicrm.domain.charging.ports import EngineError, JobRef
+from omnicrm.domain.charging.outbox import PAUSES, _Post
+from omnicrm.domain.charging.ports import EngineError, JobRef, Trouble
 from tests.charging.conftest import Clock, values
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +51,7 @@ def wait_for(found: Callable[[], bool]) -> bool:
 
 def rows(engine: Engine) -> list[dict[str, Any]]:
     with engine.database.reading() as connection:
-        found = connection.execute(text("SELECT url, attempts, failed_at, last_error FROM post ORDER BY id"))
+        found = connection.execute(text("SELECT id, url, attempts, failed_at, last_error FROM post ORDER BY id"))
         return [dict(row) for row in found.mappings()]
 
 
@@ -192,16 +194,70 @@ def test_targets_that_hang_do_not_hold_up_the_engine(open_engine: Callable[..., 
     assert wait_for(lambda: rows(engine) == [])
 
 
-def test_engines_on_one_database_deliver_a_post_once(database_url: str, open_engine: Callable[..., Engine]) -> None:
-    target = Target()
-    first = open_engine(database_url, post=target)
-    open_engine(database_url, post=target)
-    posting_plan(first, URL)
-    for _ in range(25):
-        first.call("APIerSv1.ExecuteAction", {"Account": "a", "ActionsId": "A"})
-    assert wait_for(lambda: rows(first) == [])
-    keys = [key for _, key in target.seen]
-    assert (len(keys), len(set(keys))) == (25, 25)
+def test_of_two_engines_that_saw_a_post_due_one_delivers_it(
+    database_url: str, open_engine: Callable[..., Engine], clock: Clock
+) -> None:
+    engines = [open_engine(database_url) for _ in range(2)]
+    later = clock.now.replace(tzinfo=None) + timedelta(hours=1)  # so that neither engine's own thread takes it
+    engines[0].change(
+        lambda call: call.tx.append(models.post, key=RUN, url=URL, body="{}", created_at=later, next_try_at=later)
+    ).result(10)
+    (found,) = [_Post(row["id"], RUN, URL, "{}", row["attempts"]) for row in rows(engines[0])]
+    claims = [one.change(lambda call, one=one: one.outbox._claim(call, found)).result(10) for one in engines]
+    assert claims == [True, False]
+    assert [row["attempts"] for row in rows(engines[0])] == [1]
+
+
+def test_targets_that_hang_do_not_hold_up_the_charges_of_services(open_engine: Callable[..., Engine]) -> None:
+    released = threading.Event()
+    charged: list[str] = []
+
+    def post(url: str, body: bytes, key: str) -> None:
+        if url == URL:
+            released.wait(10)
+        else:
+            charged.append(url)
+
+    engine = open_engine(post=post)
+    charge = "http://localhost:5000/crm/provision/simple_provision_addon/service_id/1/product_id/2"
+    posting_plan(engine, *[URL] * 30, charge)
+    try:
+        for _ in range(5):
+            engine.call("APIerSv1.ExecuteAction", {"Account": "a", "ActionsId": "A"})
+        assert wait_for(lambda: len(charged) == 5)
+        assert wait_for(lambda: {row["url"] for row in rows(engine)} == {URL})
+    finally:
+        released.set()
+
+
+def test_staff_hear_of_a_post_that_was_given_up(
+    database_url: str, open_engine: Callable[..., Engine], clock: Clock
+) -> None:
+    heard: list[Trouble] = []
+    engine = open_engine(database_url, post=Target(refusals=99), alarm=heard.append)
+    now = clock.now.replace(tzinfo=None)
+    values_of = {"key": RUN, "url": f"{URL}?token=s3cret", "body": "{}", "created_at": now, "next_try_at": now}
+    engine.change(lambda call: call.tx.append(models.post, attempts=len(PAUSES), **values_of)).result(10)
+    engine.outbox.wake()
+    assert wait_for(lambda: bool(heard))
+    (trouble,) = heard
+    assert (trouble.key, trouble.url) == (RUN, f"{URL}?token=s3cret")
+    assert "10 tries: status 503" in trouble.detail
+    assert "s3cret" not in trouble.title + trouble.detail
+
+
+def test_staff_hear_of_a_due_run_that_cannot_be_done(
+    database_url: str, open_engine: Callable[..., Engine], clock: Clock
+) -> None:
+    heard: list[Trouble] = []
+    engine = open_engine(database_url, alarm=heard.append)
+    posting_plan(engine, URL)
+    engine.call("APIerSv1.RemoveActions", {"ActionIDs": ["A"]})
+    clock.now = AFTER
+    engine.scheduler.run_due()
+    assert wait_for(lambda: bool(heard))
+    assert [(one.key, one.url) for one in heard] == [(RUN, "")]
+    assert "could not run A for account a" in heard[0].title and "NOT_FOUND" in heard[0].detail
 
 
 # Runs the due plan; the poster dies in the middle of the delivery.

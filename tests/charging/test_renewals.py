@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, text
 
 from omnicrm import app as root
+from omnicrm import background
 from omnicrm.domain.charging.database import Database
 from omnicrm.domain.charging.ports import ChargingEngine
 from omnicrm.domain.provisioning.models import Provision
@@ -62,7 +63,7 @@ async def test_a_plan_that_fires_again_and_again_starts_one_renewal_for_its_peri
     base = parts.settings.crm.base_url
     url = f"{base}/crm/provision/simple_provision_addon/service_id/{service}/product_id/{product}"
     engine: Any = parts.ports[ChargingEngine]
-    async with asyncio.timeout(20), root.charging(parts):
+    async with asyncio.timeout(20), background.charging(parts):
         await asyncio.to_thread(plan_of, engine, url, f"ServiceID_uuid_alice__ProductID_{product}__MonthlyRenewal")
         while not started(parts):
             await asyncio.sleep(0.05)

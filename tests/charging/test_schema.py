@@ -17,13 +17,14 @@ from tests.charging.conftest import NOW, Clock, values
 
 
 def back_to_version_1(url: str) -> None:
-    """Takes away what version 2 brought, and leaves the data."""
+    """Takes away what versions 2 and 3 brought, and leaves the data."""
     database = Database(url)
     with database.transaction() as connection:
         connection.execute(text("DROP TABLE plan_run"))
         connection.execute(text("DROP TABLE post"))
         for column in ("plan_id", "due_at"):
             connection.execute(text(f"ALTER TABLE task DROP COLUMN {column}"))
+        connection.execute(text("ALTER TABLE journal DROP COLUMN former"))
         connection.execute(text("DELETE FROM state WHERE name = 'schema'"))
     database.dispose()
 
@@ -74,6 +75,39 @@ def test_an_upgraded_database_has_the_tables_of_a_new_one(
     assert shape(database_url) == fresh
 
 
+def test_a_top_up_that_an_older_version_journalled_is_set_back(
+    database_url: str, open_engine: Callable[..., Engine]
+) -> None:
+    of_version_1(database_url, open_engine)
+    engine = open_engine(database_url)
+    uuids = {}
+    for ident in ("NEW", "OLD"):
+        body = {"Account": "a", "BalanceType": "*data", "Balance": {"ID": ident, "Value": 100}}
+        engine.call("ApierV1.AddBalance", body)
+    for bucket in engine.call("ApierV2.GetAccount", {"Account": "a"})["BalanceMap"]["*data"]:
+        uuids[bucket["ID"]] = bucket["Uuid"]
+    engine.close()
+    back_to_version_1(database_url)
+    database = Database(database_url)
+    row = "INSERT INTO journal (provision_id, kind, tenant, ident, detail, created_at) VALUES (:n, :k, :t, :i, :d, :at)"
+    with database.transaction() as connection:
+        for ident, change in (("NEW", "100"), ("OLD", "30"), ("OLD", "-10")):
+            key = f"a\n*data\n{uuids[ident]}"
+            values_of = {
+                "n": 7,
+                "k": "balance",
+                "t": "cgrates.org",
+                "i": key,
+                "d": change,
+                "at": NOW.replace(tzinfo=None),
+            }
+            connection.execute(text(row), values_of)
+    database.dispose()
+    engine = open_engine(database_url)
+    engine.undo(7)
+    assert values(engine, "a", "*data") == {"OLD": 80}
+
+
 def test_processes_that_start_together_upgrade_once(database_url: str, open_engine: Callable[..., Engine]) -> None:
     of_version_1(database_url, open_engine)
     databases = [Database(database_url) for _ in range(4)]
@@ -103,7 +137,7 @@ def test_tables_of_a_newer_version_are_refused(database_url: str, open_engine: C
     with database.transaction() as connection:
         connection.execute(text("UPDATE state SET value = 99 WHERE name = 'schema'"))
     database.dispose()
-    with pytest.raises(schema.NewerSchema, match="tables of version 99, this OmniCRM knows version 2"):
+    with pytest.raises(schema.NewerSchema, match="tables of version 99, this OmniCRM knows version 3"):
         open_engine(database_url)
 
 

@@ -149,3 +149,27 @@ def test_trailers_that_never_end_are_cut_off(socket: Socket, connect: Callable[[
         endless.sendall((b"X-More: " + b"x" * 1000 + b"\r\n") * 32)
     assert endless.recv(12) == b"HTTP/1.1 413"
     assert socket.send(PING)[0] == 200
+
+
+@pytest.mark.parametrize(("behind", "status"), [(b"\x00garbage\r\n\r\n", b"400"), (b"GET / HTTP/1.1\r\nHo", b"408")])
+def test_a_refusal_comes_after_the_answer_of_the_request_at_work(
+    engine: Engine,
+    socket: Socket,
+    connect: Callable[[], sockets.socket],
+    monkeypatch: pytest.MonkeyPatch,
+    behind: bytes,
+    status: bytes,
+) -> None:
+    monkeypatch.setattr(jsonrpc_connection, "REQUEST_SECONDS", 0.2)
+    gate = threading.Event()
+    engine.change(lambda call: gate.wait(10))
+    client = connect()
+    client.sendall(request(b'{"method":"ApierV2.SetAccount","params":[{"Account":"a"}],"id":5}') + behind)
+    assert until(lambda: any(other._refusal for other in socket.server.connections))
+    gate.set()
+    received = b""
+    while part := client.recv(65536):
+        received += part
+    first, _, second = received.partition(b"HTTP/1.1 " + status)
+    assert first.startswith(b"HTTP/1.1 200") and b'"id":5' in first.replace(b" ", b"")
+    assert second and received.count(b"HTTP/1.1") == 2

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from omnicrm.domain.charging.engine import Engine
-from omnicrm.domain.charging.ports import EngineError
+from omnicrm.domain.charging.ports import EngineError, JobRef
 from tests.charging.conftest import Clock, values
 
 
@@ -255,3 +255,26 @@ def test_triggers_of_a_plan_in_the_second_documented_shape_go_to_its_accounts(en
         engine.call("ApierV2.SetAccount", {"Account": "a", "ActionPlanIds": [body["Id"]]})
     (found,) = engine.call("ApierV1.GetAccountActionTriggers", {"Account": "a"})
     assert (found["ID"], found["ActionsID"]) == (body["Id"], "Action_Service123_HTTP_Callback")
+
+
+def test_a_trigger_does_not_revive_an_account_that_a_heavier_one_removed(bare: Engine) -> None:
+    bare.call("ApierV1.SetActions", {"ActionsId": "GONE", "Actions": [{"Identifier": "*remove_account"}]})
+    bare.call("ApierV2.SetAccount", {"Account": "a"})
+    trigger(bare, "*max_balance", 10, unique="FIRST", ActionsID="GONE", Weight=20)
+    trigger(bare, "*max_balance", 10, Weight=10)
+    add(bare, 20)
+    with pytest.raises(EngineError, match="NOT_FOUND"):
+        bare.call("ApierV2.GetAccount", {"Account": "a"})
+
+
+def test_what_anothers_one_off_run_fires_is_not_the_jobs(bare: Engine) -> None:
+    step = {"Identifier": "*topup", "BalanceType": "*data", "BalanceId": "D", "Units": 10}
+    bare.call("ApierV1.SetActions", {"ActionsId": "START", "Actions": [step]})
+    bare.call("ApierV1.SetActionPlan", {"Id": "P", "ActionPlan": [{"ActionsId": "START", "Time": "*asap"}]})
+    bare.call("ApierV2.SetAccount", {"Account": "a"})
+    trigger(bare, "*max_balance", 10)
+    bare.call("ApierV2.SetAccount", {"Account": "a", "ActionPlanIds": ["P"]})
+    job = JobRef(5, 1, frozenset({"mine"}))
+    bare.call("ApierV2.SetAccount", {"Account": "mine", "ReloadScheduler": True}, job)
+    assert fired(bare) == 1
+    assert [(entry.kind, entry.ident) for entry in bare.journal(5)] == [("account", "mine")]

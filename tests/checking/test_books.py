@@ -20,6 +20,7 @@ from tests.charging.conftest import TENANT, Socket, clock, database_url, listen,
 __all__ = ["clock", "database_url", "listen", "open_engine"]
 
 RULES = [{"Type": "*string", "Element": "~*req.Account", "Values": ["A1"]}]
+ACTIONS = ("Action_AutoTopup_A1_5",)
 PLANS = ("ServiceID_A1__ProductID_5", "ServiceID_A1__ProductID_9")
 
 
@@ -65,7 +66,8 @@ def test_all_records_are_read(both: dict[str, Any], way: str) -> None:
     books = both[way]
     assert [account for page in books.accounts() for account in page] == ACCOUNTS
     assert books.find(["A1", "A3", "nobody", "B"]) == {"A1": ACCOUNTS[1], "A3": ACCOUNTS[3]}
-    assert [plan for page in books.plans() for plan in page] == list(PLANS)
+    assert [plan for page in books.plans() for plan in page] == [(plan, ACTIONS) for plan in PLANS]
+    assert books.given_up() == []
     assert "Action_AutoTopup_A1_5" in [ident for page in books.action_sets() for ident in page]
     profiles = [pair for page in books.profiles() for pair in page]
     assert profiles == [("attribute", "ATTR_ACCOUNT_A1"), ("filter", "FLTR_ACCOUNT_A1")]

@@ -11,7 +11,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from omnicrm.domain.checking.ports import HssUnavailable
-from omnicrm.domain.checking.values import Subscriber
+from omnicrm.domain.checking.values import Subscriber, plain_address
 from omnicrm.integrations.ansible import marks
 from omnicrm.integrations.hss import HssRegister
 from omnicrm.integrations.run_remains import MachineRemains
@@ -53,6 +53,39 @@ def test_an_answer_that_cannot_be_read_is_no_answer(httpserver: HTTPServer, stat
     for ask in (lambda: register.everybody(peer), lambda: register.find(peer, IMSI)):
         with pytest.raises(HssUnavailable, match=r"127\.0\.0\.1|localhost"):
             ask()
+
+
+def test_numbers_of_an_hss_are_digits_only(httpserver: HTTPServer) -> None:
+    rows = [{"imsi": f"{IMSI}\x1b[2J", "msisdn": "+44 7781\n100200"}, {"imsi": "nobody"}, {"imsi": 1, "msisdn": ["5"]}]
+    httpserver.expect_request("/subscriber").respond_with_json(rows)
+    found = HssRegister(()).everybody(httpserver.url_for(""))
+    assert found == [Subscriber(f"{IMSI}2", "447781100200"), Subscriber("1")]
+
+
+def test_the_login_of_an_hss_is_in_no_error(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/subscriber").respond_with_data("", status=500)
+    place = httpserver.url_for("").removeprefix("http://")
+    for peer in (f"http://hssuser:s3cret@{place}", "http://hssuser:s3cret@127.0.0.1:9"):
+        for ask in (
+            lambda peer=peer: HssRegister(()).everybody(peer),
+            lambda peer=peer: HssRegister(()).find(peer, IMSI),
+        ):
+            with pytest.raises(HssUnavailable) as raised:
+                ask()
+            assert "s3cret" not in str(raised.value) and "hssuser" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://u:p@10.0.0.5:8080/api?key=k", "http://10.0.0.5:8080/api"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://h:99999/", "an address that cannot be read"),
+        ("http://h/\x1b[2J", "http://h/[2J"),
+    ],
+)
+def test_an_address_is_shown_without_its_login(url: str, shown: str) -> None:
+    assert plain_address(url) == shown
 
 
 def test_a_peer_that_refuses_the_connection_is_named() -> None:

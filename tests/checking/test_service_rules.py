@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from omnicrm.domain.charging.planids import service_of, service_of_actions, service_of_profile
 from omnicrm.domain.checking import rules_services as rules
 from omnicrm.domain.checking.values import Account, Service
 
@@ -100,14 +101,14 @@ def test_an_account_of_nobody_is_named_with_the_call_that_removes_it() -> None:
 @pytest.mark.parametrize(
     ("owner_of", "ident", "owner"),
     [
-        (rules.owner_of_plan, PLAN, "Local_Mobile_SIM_aa"),
-        (rules.owner_of_plan, "ActionPlan_Monthly_Local_Mobile_SIM_aa_5", "Local_Mobile_SIM_aa"),
-        (rules.owner_of_plan, "PLAN_FOR_ALL", None),
-        (rules.owner_of_actions, "Action_AutoTopup_Local_Mobile_SIM_aa_5", "Local_Mobile_SIM_aa"),
-        (rules.owner_of_actions, "Action_Topup_Standard", None),
-        (rules.owner_of_profile, "ATTR_ACCOUNT_Local_Mobile_SIM_aa", "Local_Mobile_SIM_aa"),
-        (rules.owner_of_profile, "FLTR_ACCOUNT_Local_Mobile_SIM_aa", "Local_Mobile_SIM_aa"),
-        (rules.owner_of_profile, "ATTR_OF_OURS", None),
+        (service_of, PLAN, "Local_Mobile_SIM_aa"),
+        (service_of, "ActionPlan_Monthly_Local_Mobile_SIM_aa_5", "Local_Mobile_SIM_aa"),
+        (service_of, "PLAN_FOR_ALL", None),
+        (service_of_actions, "Action_AutoTopup_Local_Mobile_SIM_aa_5", "Local_Mobile_SIM_aa"),
+        (service_of_actions, "Action_Topup_Standard", None),
+        (service_of_profile, "ATTR_ACCOUNT_Local_Mobile_SIM_aa", "Local_Mobile_SIM_aa"),
+        (service_of_profile, "FLTR_ACCOUNT_Local_Mobile_SIM_aa", "Local_Mobile_SIM_aa"),
+        (service_of_profile, "ATTR_OF_OURS", None),
     ],
 )
 def test_the_service_in_a_name_is_read(owner_of: object, ident: str, owner: str | None) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from omnicrm.domain import alerts
 from omnicrm.domain.billing.models import CustomerTransaction
+from omnicrm.domain.charging import models
 from omnicrm.domain.checking.values import Remains, Subscriber
 from omnicrm.domain.inventory.models import Inventory, InventoryReservation
 from omnicrm.domain.jobs import Job
@@ -60,7 +61,16 @@ def leave_event(world: World) -> None:
     world.insert(ProvisionEvent, **row, timestamp=world.parts.door.clock())
 
 
+def give_up_post(world: World) -> None:
+    now = world.parts.door.clock().replace(tzinfo=None)
+    row = {"key": "k", "url": "http://u:p@hook/x?token=t", "body": "{}", "created_at": now, "next_try_at": now}
+    world.engine.change(
+        lambda call: call.tx.append(models.post, attempts=10, failed_at=now, last_error="status 500", **row)
+    ).result(10)
+
+
 BROKEN = {
+    "post-given-up": give_up_post,
     "service-without-account": lambda w: w.charge("ApierV2.RemoveAccount", Account=UUID),
     "account-without-service": lambda w: w.charge("ApierV2.SetAccount", Account="Nobody"),
     "ended-service-with-account": lambda w: w.charge("ApierV2.SetAccount", Account="Local_Mobile_SIM_bb"),
@@ -69,6 +79,10 @@ BROKEN = {
     "service-of-failed-job": lambda w: w.set(CustomerService, w.ids["service"], made_by_provision_id=w.ids["failed"]),
     "actions-without-service": lambda w: w.charge(
         "ApierV1.SetActions", ActionsId="Action_AutoTopup_Nobody_5", Actions=[{"Identifier": "*log"}]
+    ),
+    "plan-without-actions": lambda w: (
+        attach(w, 9),
+        w.charge("APIerSv1.RemoveActions", ActionIDs=["Action_X"]),
     ),
     "filter-of-ended-service": lambda w: w.charge(
         "APIerSv1.SetFilter", ID="FLTR_ACCOUNT_Local_Mobile_SIM_bb", Rules=[{"Type": "*string", "Element": "~*req.A"}]
@@ -101,14 +115,14 @@ BROKEN = {
 TOGETHER = {
     "engine": (
         *("service-without-account", "account-without-service", "ended-service-with-account"),
-        *("service-of-failed-job", "actions-without-service", "filter-of-ended-service"),
+        *("service-of-failed-job", "actions-without-service", "filter-of-ended-service", "post-given-up"),
     ),
     "stock": (
         *("renewal-without-plan", "item-of-another-customer", "assigned-to-nobody", "sim-without-subscriber"),
-        *("subscriber-without-sim",),
+        *("subscriber-without-sim", "reservation-without-job", "plan-without-actions"),
     ),
     "jobs": (
-        *("plan-without-renewal", "item-of-ended-service", "reservation-without-job", "event-still-running"),
+        *("plan-without-renewal", "item-of-ended-service", "event-still-running"),
         *("more-done-than-tasks", "left-behind", "charge-of-failed-job", "engine-keeps-failed-job", "run-left-behind"),
         *("worker-is-silent",),
     ),

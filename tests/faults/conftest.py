@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 import uvicorn
-from litestar import Litestar
+from litestar import Litestar, Request, route
+from litestar.params import FromPath
 from sqlalchemy import create_engine, select, text
 
 from omnicrm import app as root
+from omnicrm import background
 from omnicrm.domain import jobs
 from omnicrm.domain.actor import SYSTEM, Actor
 from omnicrm.domain.billing.models import CustomerTransaction
@@ -36,12 +38,15 @@ from tests.faults.neighbours import Neighbourhood, Scene, free_port
 
 STAFF = Actor("admin", 1, frozenset({"admin"}))
 SIM, NUMBER, MODEM, ROUTER = "SIM Card", "Mobile Number", "Modem Router", "WiFi Router CPE"
+PORT, ONT = "GPON Port", "ONT Device"
 #: Labels by which plays read an item's fields.
 LABELS = {
     SIM: ("ICCID", "IMSI", "SIM Type", "Ki", "OPC"),
     NUMBER: ("Phone Number",),
     MODEM: ("Model", "Serial Number"),
     ROUTER: ("Model", "Serial Number"),
+    PORT: ("Port",),
+    ONT: ("Model", "Serial Number"),
 }
 #: name -> (play, product variables, items, whether it works on a service that is there)
 PLAYS: dict[str, tuple[str, dict[str, Any], tuple[str, ...], bool]] = {
@@ -53,7 +58,7 @@ PLAYS: dict[str, tuple[str, dict[str, Any], tuple[str, ...], bool]] = {
     ),
     "psim": ("play_psim_only", {"apn_list": "1,2"}, (SIM, NUMBER), False),
     "simple": ("play_simple_service", {}, (), False),
-    "bundle": ("play_bundle_internet_tv_voice", {"IPTV_Service_ID": "TV"}, (MODEM,), False),
+    "bundle": ("play_bundle_internet_tv_voice", {"IPTV_Service_ID": "TV"}, (MODEM, PORT, ONT), False),
     "seniors": ("play_seniors_package", {"IPTV_Service_ID": "TV"}, (MODEM,), False),
     "router": ("play_prov_cpe_mikrotik", {"support_email": "noc@example.org"}, (ROUTER,), False),
     "topup": ("play_topup_no_charge", {"data_gb": 0.5, "voice_minutes": 10, "days": 5}, (), True),
@@ -73,6 +78,8 @@ class Town:
     products: dict[str, int]
     service: int = 0
     requests: dict[str, list[Any]] = field(default_factory=dict)
+    #: What a good order of each play does to the world.
+    outcomes: dict[str, list[str]] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: count(1))
 
     def add(self, name: str, **values: Any) -> int:
@@ -174,19 +181,20 @@ class Town:
                 "charges": list(session.scalars(select(charge.transaction_id).where(charge.void.is_(False)))),
             }
 
-        return self.parts.door.read_now(read) | {"engine": self.engine(), "hss": self.subscribers()}
+        outside = {"engine": self.engine(), "hss": self.subscribers(), "olt": sorted(self.around.lines)}
+        return self.parts.door.read_now(read) | outside
 
     def engine(self) -> list[str]:
         """What the engine holds, and every balance without the times that pass by themselves."""
         call = self.parts.ports[ChargingEngine].call
         found = []
         for account in call("ApierV2.GetAccounts"):
-            buckets = [
-                (kind, bucket["ID"], bucket["Value"], bucket["ExpirationDate"])
+            found.append(f"{account['ID']} {account['Disabled']}")
+            found += [
+                f"{account['ID']} {kind} {bucket['ID']} {bucket['Value']} {bucket['ExpirationDate']}"
                 for kind, several in (account["BalanceMap"] or {}).items()
                 for bucket in several
             ]
-            found.append(f"{account['ID']} {account['Disabled']} {sorted(buckets)}")
         tenant = {"Tenant": self.parts.settings.ocs.ocsTenant}
         for method, params in (
             ("ApierV1.GetActionPlan", {"ID": ""}),
@@ -214,7 +222,7 @@ def _add(parts: root.Parts, name: str, **values: Any) -> int:
 def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     data = tmp_path_factory.mktemp("town")
     around = Neighbourhood()
-    ports = {name: around.add(name) for name in ("crm", "engine", "hss", "smsc", "mailjet")}
+    ports = {name: around.add(name) for name in ("crm", "engine", "hss", "olt", "smsc", "mailjet")}
     sets = _settings(ports)
     admin = None
     if request.param == "mysql":
@@ -226,7 +234,9 @@ def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             "database.url": f"{MYSQL}/omnicrm_test_faults",
             "charging.url": f"sqlite:///{data / 'charging.db'}",
         }
-    parts = root.build(root.prepare(_load(data, sets)))
+    # A section of the operator's own, as a configuration file may hold it.
+    own = {"": {"olt": {"url": f"http://127.0.0.1:{ports['olt']}"}}}
+    parts = root.build(root.prepare(replace(_load(data, sets), extra=own)))
     _fill(parts)
     store = SandboxStore(data / "outside.db")
     loop = asyncio.new_event_loop()
@@ -286,10 +296,25 @@ async def _open(stack: AsyncExitStack, parts: root.Parts, store: SandboxStore, a
     sandbox = await serve(Litestar(sandbox_routes(store)))
     for system in ("hss", "smsc", "mailjet"):
         around.proxies[system].target = sandbox
+    around.proxies["olt"].target = await serve(Litestar([_olt(around.lines)]))
     engine = around.proxies["engine"].target = free_port()
     settings = parts.settings
     behind = replace(parts, settings=replace(settings, ocs=replace(settings.ocs, listen=f"127.0.0.1:{engine}")))
-    await stack.enter_async_context(root.charging(behind))
+    await stack.enter_async_context(background.charging(behind))
+
+
+def _olt(lines: set[str]) -> Any:
+    """The OLT that the shipped tasks are written for: a line is lit by PUT and taken down by DELETE."""
+
+    @route("/ont/{serial:str}", http_method=["PUT", "DELETE"], status_code=200)
+    async def ont(serial: FromPath[str], request: Request[Any, Any, Any]) -> dict[str, str]:
+        if request.method == "PUT":
+            lines.add(serial)
+        else:
+            lines.discard(serial)
+        return {}
+
+    return ont
 
 
 def _furnish(parts: root.Parts, around: Neighbourhood, store: SandboxStore) -> Town:

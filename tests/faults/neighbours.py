@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import select
 import socket
 import threading
@@ -33,9 +34,12 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Request:
+    """`name` tells the calls of one path apart: the method of a call to the charging engine."""
+
     system: str
     method: str
     path: str
+    name: str = ""
 
     @property
     def changes(self) -> bool:
@@ -62,6 +66,8 @@ class Neighbourhood:
     def __init__(self) -> None:
         self.scene = Scene()
         self.proxies: dict[str, Proxy] = {}
+        #: Serial numbers of the ONTs whose lines the OLT has lit.
+        self.lines: set[str] = set()
 
     def add(self, system: str) -> int:
         """A proxy for the system; answers its port. It forwards to nowhere until `target` is set."""
@@ -148,7 +154,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             scene, place = proxy.around.scene, -1
             if "ansible-httpget" in self.headers.get("User-Agent", ""):
                 place = len(scene.calls)
-                scene.calls.append(Request(proxy.system, self.command, self.path))
+                name = json.loads(body)["method"] if proxy.system == "engine" else ""
+                scene.calls.append(Request(proxy.system, self.command, self.path, name))
             kind = scene.kind if place >= 0 and place == scene.hit else None
             forward = lambda: proxy.forward(self.command, self.path, self.headers, body)  # noqa: E731
             if kind == "late":

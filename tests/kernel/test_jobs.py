@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from omnicrm import app as root
 from omnicrm.domain import jobs
-from omnicrm.domain.jobs import BOOT_ID, LEASE, UNHEARD, Job
+from omnicrm.domain.jobs import BOOT_ID, LEASE, MACHINE, UNHEARD, Job
 from tests.kernel.conftest import together
 
 SECOND = timedelta(seconds=1)
@@ -225,3 +225,39 @@ def test_a_long_error_is_kept_to_its_column(put: Any, table: Any, now: datetime)
 def test_only_declared_kinds_can_be_asked_for(now: datetime) -> None:
     with pytest.raises(KeyError, match="unheard_of"):
         jobs.job_row("unheard_of", 1, now)
+
+
+def test_a_heartbeat_that_comes_between_look_and_lock_keeps_the_job(
+    put: Any, table: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = put()
+    table.claim(job_id, now)
+    table.beat([(job_id, 1)], now + LEASE)
+    monkeypatch.setattr(jobs, "_lost_ids", lambda session, now: [job_id])  # what the look still saw
+    assert table.settle_lost(now + LEASE + SECOND) == []
+    assert (table.row(job_id).state, table.row(job_id).lease) == ("running", 1)
+
+
+@pytest.mark.parametrize(
+    ("machine", "goes"), [("{here}", True), ("{name}/00000000", False), ("another/00000000", False)]
+)
+def test_only_a_process_that_could_be_seen_is_taken_for_dead_before_its_lease_ends(
+    put: Any, table: Any, now: datetime, parts: root.Parts, machine: str, goes: bool
+) -> None:
+    """Containers of one host name do not see each other's processes."""
+    job_id = put()
+    table.claim(job_id, now)
+    claimer = machine.format(here=MACHINE, name=MACHINE.partition("/")[0]) + ":4194999:12345"
+    parts.db.write(lambda session: session.execute(update(Job).values(boot_id=claimer)))
+    table.settle_lost(now + SECOND)
+    assert (table.row(job_id).state == "queued") is goes
+
+
+def test_jobs_that_wait_in_one_lane_do_not_hide_those_of_another(
+    put: Any, table: Any, kind: Any, now: datetime
+) -> None:
+    kind("play", lane="plays")
+    for _ in range(205):
+        put("play")
+    short = put("greet")
+    assert short in [row.job_id for row in table.unheard(now + UNHEARD)]

@@ -123,6 +123,19 @@ def test_a_job_lost_between_commit_and_queue_is_found_by_the_sweep(
     assert done.wait(5)
 
 
+def test_in_a_busy_lane_a_job_that_was_put_off_is_announced_once(parts: root.Parts, kind: Any) -> None:
+    """The queue holds messages of others all the time; nobody takes one here."""
+    kind("greet")
+    moment = parts.door.clock()
+    lane, sweep = parts.queue.lanes["short"], Workers(parts.queue, parts.runtime).sweep
+    parts.queue.announce([Job(job_id=987654, lane="short")])
+    put_off = jobs.job_row("greet", 2, moment - 60 * jobs.HEARTBEAT, run_at=moment - jobs.HEARTBEAT / 5)
+    parts.db.write(lambda session: session.add(put_off))
+    for _ in range(3):
+        sweep()
+    assert lane.pending_count() == 2
+
+
 def test_the_heartbeat_keeps_a_running_job_and_stops_a_lost_one(
     parts: root.Parts, kind: Any, ask: Any, workers: Workers
 ) -> None:

@@ -105,6 +105,22 @@ async def test_a_job_that_was_cut_says_why_and_offers_its_clean_up(
     assert f'action="/provisioning/{job}/clean"' in page
 
 
+async def test_a_cancelling_that_failed_asks_before_it_goes_on_and_only_who_may_cancel(
+    browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
+) -> None:
+    line = await shop.service(admin, cast.alice_customer)
+    job = await line_job(admin, cast, action="deprovision", service_id=line)
+    shop.ended(parts, job, False, "The worker of this job stopped.")
+    _set(parts, job, leftovers=json.dumps(LEFT))
+    boss, agent = await browser_as("admin"), await browser_as("agent")
+    page = (await boss.get(f"/provisioning/{job}")).text
+    assert "Go On Cancelling the Service" in page and "Try the Clean-Up Again" not in page
+    assert "Go on cancelling " in page and "It ends, and its items are free again." in page
+    assert "Go On Cancelling" not in await _shown(agent, job)
+    refused = await agent.post(f"/provisioning/{job}/clean")
+    assert refused.status_code == 403
+
+
 async def test_a_job_that_was_stopped_on_request_says_so(
     browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
 ) -> None:
@@ -148,6 +164,20 @@ async def test_a_clean_up_that_is_tried_again_says_when(
     shown = await _shown(await browser_as("agent"), job)
     assert "The clean-up has not succeeded yet. It is tried again at" in shown
     assert "Waiting for late answers" not in shown
+
+
+async def test_a_further_try_says_when_it_begins_and_staff_need_not_wait(
+    browser_as: LogIn, admin: Any, parts: root.Parts, cast: Cast
+) -> None:
+    job = await line_job(admin, cast)
+    shop.ended(parts, job, False, "The switch said no.")
+    _set(parts, job, leftovers=json.dumps(LEFT))
+    _clean_up(parts, job, wait=60, kind="again")
+    person = await browser_as("agent")
+    page = (await person.get(f"/provisioning/{job}")).text
+    assert "tried again by itself at" in page
+    assert f'action="/provisioning/{job}/clean"' in page
+    assert f'action="/provisioning/{job}/mended"' in page
 
 
 async def test_a_clean_up_that_runs_reads_as_undoing(

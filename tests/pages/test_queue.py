@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -93,6 +94,8 @@ async def test_the_page_refreshes_itself_and_marks_one_place_of_the_menu(
     assert menu.count('aria-current="page"') == 1
     part = (await person.get("/provisioning/queue", htmx=True)).text
     assert "<html" not in part and "Bob Brown" in part
+    links = re.findall(r"<a [^>]*>", part)
+    assert links and all("id=" in link for link in links), "htmx gives the focus back by id"
 
 
 def _value(text: str, line: str) -> float:

@@ -67,10 +67,11 @@ def world(tmp_path: Path, runner: AnsibleRunner) -> Iterator[World]:
     }
 
     def run(play: str, **variables: Any) -> tuple[int, str]:
-        given = {"initiating_user": 1, "customer_id": 7, "product_id": 3, **variables}
+        number = next(_numbers)
+        given = {"initiating_user": 1, "customer_id": 7, "product_id": 3, "provision_id": number, **variables}
         events: list[TaskEvent] = []
         spec = RunSpec(
-            provision_id=next(_numbers),
+            provision_id=number,
             lease=1,
             play=play,
             plays_dirs=(PLAYBOOKS / "plays",),

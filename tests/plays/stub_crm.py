@@ -49,6 +49,8 @@ class StubCrm:
         self.profiles: set[str] = set()
         self.actions: dict[str, Any] = {}
         self.plans: dict[str, Json] = {}
+        #: Lines that the OLT has lit, by the serial number of their ONT.
+        self.lines: dict[str, Json] = {}
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -79,7 +81,7 @@ class StubCrm:
 
     def state(self) -> Json:
         """Everything that must be as before after a failed order."""
-        kept = ("inventory", "services", "accounts", "profiles", "plans")
+        kept = ("inventory", "services", "accounts", "profiles", "plans", "lines")
         live = [row for row in self.transactions.values() if not row.get("void")]
         return deepcopy({name: getattr(self, name) for name in kept} | {"charges": live})
 
@@ -99,6 +101,14 @@ class StubCrm:
         return self.crm(verb, path, body)
 
     def crm(self, verb: str, path: str, body: Any) -> tuple[int, Any]:
+        if path.startswith("/olt/ont/"):
+            serial = path.rpartition("/")[2]
+            known = serial in self.lines
+            if verb == "PUT":
+                self.lines[serial] = body
+            else:
+                self.lines.pop(serial, None)
+            return 200 if known or verb == "PUT" else 404, {}
         match = re.fullmatch(r"/crm/(\w+)(?:/(\w+_id|service_uuid))?/([\w-]*)", path)
         if not match:
             return 404, {"message": f"no route {path}"}

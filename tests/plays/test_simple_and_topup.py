@@ -46,7 +46,7 @@ def test_a_simple_service_that_cannot_be_charged_for_leaves_nothing(world: World
 
 def _existing(world: World) -> dict[str, Any]:
     service = {
-        "service_id": 99, "customer_id": 7, "service_uuid": "Service_x", "service_status": "Suspended",
+        "service_id": 99, "customer_id": 7, "service_uuid": "Service_x", "service_status": "Inactive",
         "service_deactivate_date": (datetime.now(UTC) + timedelta(days=10)).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }  # fmt: skip
     world.crm.services[99] = service
@@ -69,6 +69,36 @@ def test_a_top_up_grants_what_the_product_names_and_moves_the_end(world: World) 
     (sms,) = snapshot(world.store, "smsc").messages
     assert (sms.destination, sms.source) == ("447700900999", "Example")
     assert service["service_deactivate_date"][:10] in sms.body
+
+
+@pytest.mark.parametrize("status", ["Suspended", "Pending Cancellation"])
+@pytest.mark.parametrize("play", ["play_topup_no_charge", "play_topup_hotspot"])
+def test_a_top_up_leaves_the_status_of_a_service_that_has_not_run_out(world: World, play: str, status: str) -> None:
+    service = _existing(world)
+    service["service_status"] = status
+    before = service["service_deactivate_date"]
+    code, output = world.run(play, service_id=99, data_gb=5, days=30, provision_id=41)
+    assert code == 0, output
+    assert service["service_status"] == status
+    assert service["service_deactivate_date"] > before
+
+
+def test_a_failed_top_up_leaves_a_status_that_changed_meanwhile(world: World) -> None:
+    service = _existing(world)
+    service["service_status"] = "Active"
+    patch = world.crm.crm
+
+    def suspended_in_between(verb: str, path: str, body: Any) -> tuple[int, Any]:
+        answer = patch(verb, path, body)
+        if verb == "PATCH" and "service_deactivate_date" in body:
+            service["service_status"] = "Suspended"
+        return answer
+
+    world.crm.crm = suspended_in_between  # type: ignore[method-assign]
+    code, output = world.run("play_topup_no_charge", service_id=99)
+    assert code != 0
+    assert "Failed at 'Run the top-up'" in output
+    assert service["service_status"] == "Suspended"
 
 
 def test_a_top_up_whose_action_is_unknown_puts_the_service_back(world: World) -> None:

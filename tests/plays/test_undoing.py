@@ -67,6 +67,25 @@ def test_what_is_gone_already_counts_as_removed(world: World, engine: Engine) ->
     assert output.count("...ignoring") == 0
 
 
+@pytest.mark.parametrize("unread", ["/crm/inventory/service_id/", "/crm/inventory/inventory_id/501"])
+def test_a_sim_that_could_not_be_read_stays_with_its_service(world: World, unread: str) -> None:
+    code, output = world.run("play_psim_only", **STOCK)
+    assert code == 0, output
+    (service,) = world.crm.services.values()
+    ending = {"action": "deprovision", "service_id": service["service_id"], "deprovision_subscriber": True}
+    world.crm.fail = {f"GET {unread}"}
+    code, output = world.run("play_psim_only", **ending)
+    assert code == 0, output
+    assert output.count("...ignoring") == 1
+    assert len(snapshot(world.store, "hss").subscribers) == 2
+    assert world.crm.inventory[501]["service_id"] == service["service_id"]
+    world.crm.fail = set()
+    code, output = world.run("play_psim_only", **ending)
+    assert code == 0, output
+    assert snapshot(world.store, "hss").subscribers == []
+    assert (world.crm.inventory[501]["service_id"], world.crm.inventory[501]["item_state"]) == (None, "Used")
+
+
 def test_a_renewal_that_was_made_but_not_attached_is_removed_too(world: World) -> None:
     before = world.crm.state()
     world.crm.fail = {"SetActionPlan"}

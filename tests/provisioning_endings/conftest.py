@@ -18,6 +18,7 @@ from litestar import Litestar
 from sqlalchemy import select
 
 from omnicrm import app as root
+from omnicrm import background
 from omnicrm.domain import jobs
 from omnicrm.domain.actor import SYSTEM, Actor
 from omnicrm.domain.alerts import open_alerts
@@ -36,6 +37,7 @@ from omnicrm.paths import PLAYBOOKS
 from tests.conftest import Cast
 from tests.provisioning_endings.plays import PLAYS
 
+_ADD_ONS = ("top_up", "extends")
 STAFF = Actor("admin", 1, frozenset({"admin"}))
 
 
@@ -152,7 +154,7 @@ class Product:
 
     def order(self, play: str, **values: Any) -> int:
         body = {"product_id": self.products[play], "customer_id": self.customer, **values}
-        if play != "top_up":
+        if play not in _ADD_ONS:
             body = {"SIM Card": self.sim, **body}
         return self.parts.door.act_now(actions.order, STAFF, actions.Order(body)).provision_id
 
@@ -215,6 +217,11 @@ class Product:
         query = select(Job.args, Job.run_at).where(Job.kind == kind, Job.state == "queued")
         return self.parts.door.read_now(lambda session: list(session.execute(query).all()))
 
+    def service_now(self) -> tuple[Any, ...]:
+        """State and end of the service that is there before the job."""
+        row = self.parts.door.read_now(lambda session: session.get_one(CustomerService, self.service))
+        return row.service_status, row.service_deactivate_date
+
     def alerts(self) -> list[str]:
         return self.parts.door.read_now(lambda session: [alert.alert_key for alert in open_alerts(session)])
 
@@ -254,7 +261,7 @@ class Product:
         self.engine = None
 
     def start_engine(self) -> None:
-        self.engine = root.charging(self.parts)
+        self.engine = background.charging(self.parts)
         asyncio.run_coroutine_threadsafe(self.engine.__aenter__(), self.loop).result(20)
 
 
@@ -298,8 +305,8 @@ def _stocked(parts: root.Parts, switch: Switch, cast: Cast, loop: asyncio.Abstra
             product_slug=play,
             provisioning_play=play,
             retail_cost=1,
-            inventory_items_list="" if play == "top_up" else "['SIM Card']",
-            category="addon" if play == "top_up" else "standalone",
+            inventory_items_list="" if play in _ADD_ONS else "['SIM Card']",
+            category="addon" if play in _ADD_ONS else "standalone",
             service_type="mobile",
             provisioning_json_vars='{"account": "Old_1"}',
         )

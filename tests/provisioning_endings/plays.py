@@ -138,10 +138,38 @@ _TOP_UP = """
         method: POST
         timeout: 1
 """
+_EXTENDS = """
+- name: A longer life
+  hosts: localhost
+  gather_facts: no
+  become: False
+  tasks:
+    - name: Extend
+      block:
+        - name: Extend the service
+          uri: &patch
+            url: "{{ crm_config.crm.base_url }}/crm/service/{{ service_id }}"
+            method: PATCH
+            body_format: json
+            body: {service_status: Suspended, service_deactivate_date: "2031-01-01T00:00:00Z"}
+
+        - {name: Break, fail: {msg: it broke}}
+
+      rescue:
+        - name: Put the service back as it was
+          uri:
+            <<: *patch
+            body: {service_status: [no status]}
+          ignore_errors: True
+
+        - name: Set the result
+          assert: {that: false, quiet: true}
+"""
 
 PLAYS = {
     "guarded": _GUARDED + _RESCUE,
     "no_undo": _GUARDED.replace("    - name: Line\n      block:\n", "").replace("\n        ", "\n    "),
     "top_up": _TOP_UP,
+    "extends": _EXTENDS,
     "fails": "- name: Fails\n  hosts: localhost\n  gather_facts: no\n  tasks:\n    - {name: No, fail: {msg: no}}\n",
 }

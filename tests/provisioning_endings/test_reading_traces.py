@@ -17,6 +17,7 @@ from omnicrm.domain.provisioning.leftovers import (
     may_have_arrived,
     read_traces,
     still_left,
+    to_be_checked,
 )
 from omnicrm.domain.provisioning.plays import Play, read_play
 from omnicrm.domain.provisioning.recorder import Kept
@@ -121,7 +122,8 @@ def test_a_result_that_nobody_can_read_is_still_a_leftover(systems: Systems) -> 
         ({"url": HSS, "status": -1, "failed": True, "msg": "refused"}, False),
         ({"url": HSS, "status": 401, "failed": True}, False),
         ({"rc": 0, "stdout": "done"}, True),
-        ({"changed": False, "ansible_facts": {"a": 1}}, False),
+        ({"changed": False, "ansible_facts": {"a": 1}, "_ansible_no_log": False}, False),
+        ({"failed": True, "msg": "No", "assertion": "a == 1", "evaluated_to": False, "exception": "-"}, False),
     ],
 )
 def test_a_system_that_was_away_from_the_start_has_nothing_of_the_job(
@@ -137,17 +139,66 @@ def test_a_task_that_was_cut_may_have_done_anything(systems: Systems) -> None:
     assert found.may_have_changed("anything")
 
 
-def test_a_task_that_was_cut_while_it_waited_or_read_has_done_nothing(systems: Systems, tmp_path: Path) -> None:
-    (tmp_path / "waits.yaml").write_text(
-        "- name: A play\n  hosts: localhost\n  tasks:\n"
-        "    - {name: Wait, pause: {seconds: 9}}\n"
-        "    - {name: Look, uri: {url: 'http://10.1.1.1'}}\n"
-        "    - {name: Tell, uri: {url: 'http://10.1.1.1', method: PUT}}\n"
-    )
-    play = read_play("waits", (tmp_path,))
-    for name, expected in (("Wait", []), ("Look", []), ("Tell", ["Tell"])):
-        found = read_traces([Task(name, RUNNING, "{}")], systems, play)
-        assert [entry.what for entry in found.unsure] == expected
+CUT = """
+- name: A play
+  hosts: localhost
+  tasks:
+    - {name: Wait, pause: {seconds: 9}}
+    - {name: Look, uri: {url: 'http://10.1.1.1'}}
+    - set_fact: {a: 1}
+    - {name: Include, include_tasks: "{{ more }}"}
+    - {name: Tell, uri: {url: "{{ item }}/line", method: PUT}}
+    - {name: Tell one, uri: {url: "http://10.1.1.1:8080/line", method: PUT}}
+    - {name: Pay, uri: {url: "http://{{ crm_config.ocs.cgrates }}/jsonrpc", method: POST}}
+    - {name: Extend, uri: {url: "{{ crm_config['crm']['base_url'] }}/crm/service/4", method: PATCH}}
+    - {name: Both, uri: {url: "http://{{ crm_config.ocs.cgrates }}/jsonrpc", method: POST}}
+    - {name: Both, uri: {url: "{{ crm_config.crm.base_url }}/crm/service/4", method: PATCH}}
+    - {name: Greet, uri: {url: "{{ crm_config.smsc.smsc_url }}", method: POST}}
+    - {name: Run, command: reboot}
+"""
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> Play:
+    (tmp_path / "cut.yaml").write_text(CUT)
+    return read_play("cut", (tmp_path,))
+
+
+@pytest.mark.parametrize("name", ["Wait", "Look", "set_fact", "ansible.builtin.set_fact", "Include"])
+def test_a_task_that_was_cut_while_it_waited_or_read_has_done_nothing(systems: Systems, cut: Play, name: str) -> None:
+    found = read_traces([Task(name, RUNNING, "{}")], systems, cut)
+    assert (found.unsure, found.touched) == ([], set())
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("Tell one", "HSS http://10.1.1.1:8080"),
+        ("Pay", "Charging engine"),
+        ("Extend", "CRM"),
+        ("Greet", "SMS centre"),
+        *((name, None) for name in ("Tell", "Both", "Run", "A name with {{ values }}")),
+    ],
+)
+def test_a_request_that_was_cut_belongs_to_its_system_where_the_play_names_one(
+    systems: Systems, cut: Play, name: str, where: str | None
+) -> None:
+    found = read_traces([Task(name, RUNNING, "{}")], systems, cut)
+    assert [(entry.where, entry.what) for entry in found.unsure] == [(where or "Play cut", name)]
+    assert found.may_have_changed("anything") is (where is None)
+    assert where is None or found.may_have_changed(where)
+    covered = {"Charging engine"}
+    named = [] if where in ("Charging engine", "CRM", "SMS centre") else [name]
+    assert [entry.what for entry in to_be_checked(found, covered, "")] == named
+
+
+@pytest.mark.parametrize(
+    ("status", "away"), [(-1, True), (502, True), (503, True), (504, True), (500, False), (403, False)]
+)
+def test_a_step_failed_at_a_system_that_is_away_is_worth_another_try(systems: Systems, status: int, away: bool) -> None:
+    tasks = [TURN, task("Remove", IGNORED, url=f"{HSS}/s/1", status=status, msg="no")]
+    (entry,) = read_traces(tasks, systems, PLAY).left
+    assert (entry.away, load(dump([entry]))) == (away, [entry])
 
 
 @pytest.mark.parametrize(
@@ -180,7 +231,7 @@ def test_another_clean_up_replaces_what_it_got_to_and_keeps_the_rest(systems: Sy
     traces = read_traces(now, systems, PLAY, undoing=True)
     assert still_left(before, traces) == [
         Leftover("http://10.3.3.3", "Remove", "old"),
-        Leftover("http://10.2.2.2", "Remove", "new"),
+        Leftover("http://10.2.2.2", "Remove", "new", away=True),
     ]
 
 

@@ -279,14 +279,15 @@ async def test_a_retry_is_refused_when_its_item_is_gone(admin: Any, shop: Shop, 
     assert (await admin.post(f"/crm/provision/provision_id/{first}/retry")).status_code == 409
 
 
-async def test_a_cancel_asks_the_waiting_job_to_stop(admin: Any, as_user: Any, shop: Shop, parts: root.Parts) -> None:
+async def test_a_waiting_job_that_is_cancelled_ends_at_once(
+    admin: Any, as_user: Any, shop: Shop, parts: root.Parts
+) -> None:
     made = (await admin.put("/crm/provision", shop.order())).json()["provision_id"]
     path = f"/crm/provision/provision_id/{made}/cancel"
     assert (await as_user("alice").post(path)).status_code == 403
     assert (await admin.post(path)).json() == {"result": "success", "provision_id": made}
-    query = select(Job.cancel_requested).where(Job.subject_id == made)
-    assert parts.door.read_now(lambda session: session.scalar(query)) is True
-    run_to_end(parts, made, succeeded=False)
+    query = select(Job.state).where(Job.subject_id == made, Job.kind == "provision.run")
+    assert parts.door.read_now(lambda session: session.scalar(query)) == "cancelled"
     assert (await admin.post(path)).status_code == 409
     assert (await admin.post("/crm/provision/provision_id/987654/cancel")).status_code == 404
 

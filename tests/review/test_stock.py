@@ -97,7 +97,7 @@ class TestSecrets:
     async def sim(self, admin: Any, make: Any, world: Any) -> dict[str, Any]:
         labels = {"itemtext1_label": "ICCID", "itemtext2_label": "PIN", "itemtext3_label": "Ki"}
         template = await make("inventory_template", 5, item="SIM Card", **labels)
-        texts = {"itemtext1": "8944001", "itemtext2": "4711", "itemtext3": self.KI, "service_id": None}
+        texts = {"itemtext1": "8944001", "itemtext2": "PIN 4711", "itemtext3": self.KI, "service_id": None}
         return dict(await make("inventory", 2, inventory_template_id=template["inventory_template_id"], **texts))
 
     @pytest.mark.parametrize("who", ["auditor", "alice"])
@@ -109,7 +109,7 @@ class TestSecrets:
         assert (one["iccid"], one["ki"], one["pin"]) == ("8944001", MASKED, MASKED)
         for path in (f"/crm/inventory/{key}", "/crm/inventory", f"/crm/inventory/customer_id/{world.alice}"):
             text = (await reader.get(path)).text
-            assert "8944001" in text and self.KI not in text and "4711" not in text, path
+            assert "8944001" in text and self.KI not in text and "PIN 4711" not in text, path
         assert (await reader.get(f"/crm/inventory?search={self.KI[:8]}")).json()["data"] == []
 
     async def test_who_may_change_items_and_jobs_read_them(
@@ -133,7 +133,7 @@ class TestSecrets:
         for path in pages:
             answer = await auditor.get(path)
             assert answer.status_code == 200, (path, answer.text)
-            assert "8944001" in answer.text and self.KI not in answer.text and "4711" not in answer.text, path
+            assert "8944001" in answer.text and self.KI not in answer.text and "PIN 4711" not in answer.text, path
         assert self.KI in (await agent.get(pages[2])).text
 
 

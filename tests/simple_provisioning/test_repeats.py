@@ -43,8 +43,13 @@ def plan_run(shop: Shop, due: datetime, plan: str = "Monthly") -> str:
 
 
 def from_plan(parts: root.Parts, shop: Shop, due: datetime, plan: str = "Monthly", product: str = "plain") -> int:
-    key = plan_run(shop, due, plan)
-    return start_from_plan(parts.door, shop.services["alice"], shop.products[product], key)
+    return charged(parts, shop, plan_run(shop, due, plan), product)
+
+
+def charged(parts: root.Parts, shop: Shop, key: str, product: str = "plain", *, recharge: bool = False) -> int:
+    """What an action on alice's account asks for."""
+    ids = shop.services["alice"], shop.products[product]
+    return start_from_plan(parts.door, *ids, key, account="uuid_alice", recharge=recharge)
 
 
 @pytest.mark.parametrize("kind", ["addon", "addon_recharge"])
@@ -110,9 +115,9 @@ def _ask(settings: Any, service_id: int, product_id: int, gate: Any, told: Any) 
     """What another process of the product does."""
     parts = root.build(settings)
     gate.wait(30)
-    for month in range(1, 11):
-        key = f"P|uuid_alice|2026-{month:02d}-01T00:00:00Z"
-        told.put(start_from_plan(parts.door, service_id, product_id, key))
+    for day in range(1, 11):
+        key = f"P|uuid_alice|2026-03-{day:02d}T00:00:00Z"
+        told.put(start_from_plan(parts.door, service_id, product_id, key, account="uuid_alice", recharge=False))
 
 
 def test_of_several_processes_one_makes_the_job(parts: root.Parts, shop: Shop) -> None:
@@ -167,6 +172,29 @@ def test_a_run_that_comes_late_takes_nothing_from_the_next(parts: root.Parts, sh
     assert from_plan(parts, shop, FIRST + timedelta(days=31)) != late
 
 
+def test_a_late_run_does_not_swallow_one_that_comes_due_meanwhile(parts: root.Parts, shop: Shop, clock: Any) -> None:
+    """Neither while the late one works nor in the minute after it."""
+    due = FIRST + timedelta(days=31)
+    clock(due)
+    late = from_plan(parts, shop, FIRST)
+    with pytest.raises(Unavailable, match="still working"):
+        from_plan(parts, shop, due)
+    finish(parts, late)
+    on_time = from_plan(parts, shop, due)
+    assert on_time != late
+    assert from_plan(parts, shop, due, "Another") == on_time
+    assert jobs(parts) == 2
+
+
+def test_a_recharge_that_works_is_not_taken_for_the_renewal(parts: root.Parts, shop: Shop, clock: Any) -> None:
+    clock(FIRST)
+    recharge = call(parts, shop, recharge=True).accepted().provision_id
+    with pytest.raises(Unavailable, match="still working"):
+        from_plan(parts, shop, FIRST)
+    finish(parts, recharge)
+    assert from_plan(parts, shop, FIRST) != recharge
+
+
 @pytest.mark.parametrize(("contract_days", "repeated"), [(0, True), (30, True), (365, True), (7, False), (1, False)])
 def test_the_period_follows_the_product(
     parts: root.Parts, shop: Shop, clock: Any, contract_days: int, repeated: bool
@@ -177,7 +205,9 @@ def test_the_period_follows_the_product(
     first = from_plan(parts, shop, FIRST)
     finish(parts, first)
     clock(FIRST + timedelta(days=7))
-    assert (from_plan(parts, shop, FIRST + timedelta(days=7)) == first) is repeated
+    second = from_plan(parts, shop, FIRST + timedelta(days=7))
+    assert (second == first) is repeated
+    finish(parts, second)
     clock(FIRST + timedelta(days=31))
     assert from_plan(parts, shop, FIRST + timedelta(days=31)) != first, "a yearly contract renews monthly too"
 
@@ -260,18 +290,42 @@ def test_staff_may_order_the_product_again_in_its_period(parts: root.Parts, shop
 def test_a_key_that_is_no_plan_s_run_is_a_charge_of_its_own(parts: root.Parts, shop: Shop, clock: Any) -> None:
     """A trigger of the engine, such as a top-up at a low balance."""
     clock(FIRST)
-    service, product = shop.services["alice"], shop.products["plain"]
-    first = start_from_plan(parts.door, service, product, "5d0c6d5e")
+    first = charged(parts, shop, "5d0c6d5e")
     finish(parts, first)
     clock(FIRST + timedelta(hours=1))
-    assert start_from_plan(parts.door, service, product, "5d0c6d5e") == first
-    assert start_from_plan(parts.door, service, product, "a different one") != first
+    assert charged(parts, shop, "5d0c6d5e") == first
+    assert charged(parts, shop, "a different one") != first
+
+
+@pytest.mark.parametrize("key", ["5d0c6d5e", "LowBalance|uuid_alice|2026-03-03T00:00:00+00:00"])
+def test_a_recharge_between_two_renewals_is_neither_and_takes_none_away(
+    parts: root.Parts, shop: Shop, clock: Any, key: str
+) -> None:
+    """Of a product that renews: the account ran low two days after its renewal."""
+    clock(FIRST)
+    renewal = from_plan(parts, shop, FIRST)
+    finish(parts, renewal)
+    clock(FIRST + timedelta(days=2))
+    recharge = charged(parts, shop, key, recharge=True)
+    assert recharge != renewal
+    assert "auto_renew" not in variables(parts, recharge)
+    finish(parts, recharge)
+    clock(FIRST + timedelta(days=31))
+    assert from_plan(parts, shop, FIRST + timedelta(days=31)) not in (renewal, recharge)
+
+
+@pytest.mark.parametrize("account", ["uuid_bob", ""])
+def test_an_account_pays_for_its_own_service_only(parts: root.Parts, shop: Shop, account: str) -> None:
+    ids = shop.services["alice"], shop.products["plain"]
+    with pytest.raises(Conflict, match="is not that of this service; nothing was charged"):
+        start_from_plan(parts.door, *ids, "P|uuid_bob|2026-03-01T00:00:00Z", account=account, recharge=False)
+    assert jobs(parts) == 0
 
 
 def test_what_a_plan_may_not_charge_is_refused_for_good_and_what_is_busy_is_not(parts: root.Parts, shop: Shop) -> None:
     """The engine drops what ends in Conflict or NotFound, and tries the rest again."""
     with pytest.raises(NotFound):
-        start_from_plan(parts.door, 987654, shop.products["plain"], "k1")
+        start_from_plan(parts.door, 987654, shop.products["plain"], "k1", account="uuid_alice", recharge=False)
     values = {"product_id": shop.products["for_sale"], "service_id": shop.services["alice"]}
     busy = parts.door.act_now(actions.order, BOSS, actions.Order(values))
     with pytest.raises(Unavailable):

@@ -20,13 +20,15 @@ from omnicrm.domain.charging.thresholds import Flags, Trigger, counters_wire
 class Balance(msgspec.Struct, omit_defaults=True):
     """One bucket. The maps are None on buckets that SetBalance made and {} on those of AddBalance, as the wire shows.
 
-    `granted` is the bucket's size: the highest value since it was last empty (OC-23); it is not on the CGRateS wire.
+    `granted` is the bucket's size: the highest value since it was last empty (OC-23); it is not on the CGRateS wire,
+    and neither is `overwritten`: how often the value was set anew, instead of changed.
     """
 
     uuid: str
     id: str = ""
     value: int = 0
     granted: int = 0
+    overwritten: int = 0
     expires_at: datetime | None = None
     weight: float = 0
     destinations: Flags | None = None

@@ -57,6 +57,7 @@ def _change(account: Account, kind: str, wanted: Wanted, now: datetime, delta: i
             continue
         found = True
         before = 0 if reset else balance.value
+        balance.overwritten += reset
         _set_value(balance, before + delta, fresh=reset or before <= 0)
     if not found:
         account.add(kind, _new_bucket(wanted, delta, maps_empty=True))
@@ -92,6 +93,7 @@ def set_balance(account: Account, kind: str, wanted: Wanted, now: datetime) -> N
             if wanted.id:
                 balance.id = wanted.id
             if wanted.value is not UNSET:
+                balance.overwritten += 1
                 _set_value(balance, wanted.amount, fresh=True)
             break
     else:

@@ -11,19 +11,19 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select
 
-from omnicrm.domain.charging import models, seeds
+from omnicrm.domain.charging import seeds
 from omnicrm.domain.charging.account import Account
 from omnicrm.domain.charging.documents import ActionSet, Plan
-from omnicrm.domain.charging.ports import EngineError, JobRef
+from omnicrm.domain.charging.ports import EngineError, JobRef, Trouble
+from omnicrm.domain.charging.recording import Key, Recorder
 from omnicrm.domain.charging.storage import ACCOUNTS, ACTIONS, LINKS, PLAN_RUNS, PLANS, PROFILES, Reader, Sheet, Tx
 from omnicrm.domain.charging.timing import next_run
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 decode_account = msgspec.json.Decoder(Account).decode
 _decode_actions = msgspec.json.Decoder(ActionSet).decode
-_decode_plan = msgspec.json.Decoder(Plan).decode
+decode_plan = msgspec.json.Decoder(Plan).decode
 _decode_profile = msgspec.json.Decoder().decode
 
 
@@ -37,7 +37,11 @@ class Call:
     zone: tzinfo = UTC
     fixes: bool = False
     job: JobRef | None = None
+    # The request sets back a job: it is not journalled, and fires no triggers.
+    setting_back: bool = False
     notes: list[str] = field(default_factory=list)
+    # What staff are told of after the commit.
+    troubles: list[Trouble] = field(default_factory=list)
     # Accounts that the request saved: their stored text before, and what they are now.
     touched: dict[tuple[str, str], tuple[str | None, Account]] = field(default_factory=dict)
 
@@ -67,20 +71,20 @@ class Call:
             raise EngineError("NOT_FOUND")
         return account
 
-    def save_account(self, tenant: str, name: str, account: Account) -> None:
-        if self.job is not None:
-            self._journal_account(tenant, name, account)
+    def save_account(self, tenant: str, name: str, account: Account, *, asked: frozenset[str] = frozenset()) -> None:
+        """Stores the account; `asked` are those of its settings (recording.SETTINGS) that the request names."""
+        if not self.setting_back and (self.job is not None or asked):
+            self.recorder.account_saved(tenant, name, self.account(tenant, name), account, asked)
         before = self.touched.get((tenant, name), (self.rows.get(ACCOUNTS, tenant, name), account))[0]
         self.touched[tenant, name] = before, account
         self.tx.put(ACCOUNTS, (tenant, name), _encode(account).decode())
 
     def remove_account(self, tenant: str, name: str) -> None:
         """Removes the account and takes it from its plans."""
-        self.tx.delete(ACCOUNTS, tenant, name)
-        self.touched.pop((tenant, name), None)
         for plan_id in self.plans_of(tenant, name):
             self.detach(plan_id, tenant, name)
-        self.forget("account", tenant, name)
+        self._remove("account", tenant, name, ACCOUNTS, (tenant, name))
+        self.touched.pop((tenant, name), None)
 
     # Actions and plans
 
@@ -92,12 +96,11 @@ class Call:
         self._save("actions", "", actions_id, ACTIONS, (actions_id,), actions)
 
     def remove_actions(self, actions_id: str) -> None:
-        self.tx.delete(ACTIONS, actions_id)
-        self.forget("actions", "", actions_id)
+        self._remove("actions", "", actions_id, ACTIONS, (actions_id,))
 
     def plan(self, plan_id: str) -> Plan | None:
         body = self.rows.get(PLANS, plan_id)
-        return None if body is None else _decode_plan(body)
+        return None if body is None else decode_plan(body)
 
     def save_plan(self, plan_id: str, plan: Plan) -> None:
         """Stores the plan, and the next run of its timings that are new."""
@@ -110,12 +113,11 @@ class Call:
                 self.schedule(plan_id, entry.uuid, next_run(entry.timing, self.now, self.zone))
 
     def remove_plan(self, plan_id: str) -> None:
-        self.tx.delete(PLANS, plan_id)
-        for timing in self.next_runs(plan_id):
-            self.tx.delete(PLAN_RUNS, plan_id, timing)
         for tenant, name in self.accounts_of(plan_id):
             self.detach(plan_id, tenant, name)
-        self.forget("action_plan", "", plan_id)
+        for timing in self.next_runs(plan_id):
+            self.tx.delete(PLAN_RUNS, plan_id, timing)
+        self._remove("action_plan", "", plan_id, PLANS, (plan_id,))
 
     def next_runs(self, plan_id: str) -> dict[str, datetime]:
         """Next run of each timing of a plan by the timing's uuid; those that never run again are left out."""
@@ -141,12 +143,17 @@ class Call:
         return [(key[1], key[2]) for key, _ in self.rows.rows(LINKS, plan_id=plan_id)]
 
     def attach(self, plan_id: str, tenant: str, name: str) -> None:
-        self.tx.put(LINKS, (plan_id, tenant, name), time.time_ns())
-        self.record("attachment", tenant, name, plan_id)
+        """Attaches the account to the plan; one that is attached keeps its place."""
+        known = self.rows.get(LINKS, plan_id, tenant, name)
+        if known is None:
+            self.tx.put(LINKS, (plan_id, tenant, name), time.time_ns())
+        self._changed(Key("attachment", tenant, name, plan_id), None if known is None else str(known))
 
     def detach(self, plan_id: str, tenant: str, name: str) -> None:
-        self.tx.delete(LINKS, plan_id, tenant, name)
-        self.forget("attachment", tenant, name, plan_id)
+        known = self.rows.get(LINKS, plan_id, tenant, name)
+        if known is not None:
+            self.tx.delete(LINKS, plan_id, tenant, name)
+            self._changed(Key("attachment", tenant, name, plan_id), str(known), gone=True)
 
     # Profiles: attribute, filter, charger, destination
 
@@ -158,8 +165,7 @@ class Call:
         self._save(kind, tenant, ident, PROFILES, (kind, tenant, ident), document)
 
     def remove_profile(self, kind: str, tenant: str, ident: str) -> None:
-        self.tx.delete(PROFILES, kind, tenant, ident)
-        self.forget(kind, tenant, ident)
+        self._remove(kind, tenant, ident, PROFILES, (kind, tenant, ident))
 
     def profiles(self, kind: str, tenant: str) -> dict[str, Any]:
         """Documents of a kind by id."""
@@ -171,56 +177,28 @@ class Call:
         """A play fix acted; the job's page shows the text."""
         self.notes.append(text)
 
-    def record(self, kind: str, tenant: str, ident: str, detail: str = "") -> None:
-        """Journals what a job made."""
-        if self.job is not None:
-            self.tx.append(
-                models.journal,
-                provision_id=self.job.provision_id,
-                kind=kind,
-                tenant=tenant,
-                ident=ident,
-                detail=detail,
-                created_at=self.now.replace(tzinfo=None),
-            )
+    @property
+    def recorder(self) -> Recorder:
+        return Recorder(self.tx, self.job.provision_id if self.job else None, self.now)
 
     def made_by_job(self, kind: str, tenant: str, ident: str) -> bool:
         """True when the asking job made this, in an earlier request or in this one."""
-        if self.job is None:
-            return False
-        for where, row in self.tx.appended:
-            if where is models.journal and (row["kind"], row["tenant"], row["ident"]) == (kind, tenant, ident):
-                return True
-        table = models.journal.c
-        found = select(table.id).where(
-            table.kind == kind,
-            table.tenant == tenant,
-            table.ident == ident,
-            table.provision_id == self.job.provision_id,
-        )
-        return self.tx.connection.execute(found).first() is not None
+        return self.recorder.made(Key(kind, tenant, ident))
 
-    def forget(self, kind: str, tenant: str, ident: str, detail: str = "") -> None:
-        """What is removed needs no undoing. Of an attachment the plan is named by `detail`."""
-        table = models.journal.c
-        statement = delete(models.journal).where(table.kind == kind, table.tenant == tenant, table.ident == ident)
-        self.tx.later(statement.where(table.detail == detail) if detail else statement)
-
-    def _journal_account(self, tenant: str, name: str, account: Account) -> None:
-        before = self.account(tenant, name)
-        if before is None:
-            self.record("account", tenant, name)
-        elif not self.made_by_job("account", tenant, name):
-            old = {balance.uuid: balance.value for _, balance in before.every_bucket()}
-            for kind, balance in account.every_bucket():
-                change = balance.value - old.get(balance.uuid, 0)
-                if change or balance.uuid not in old:
-                    self.record("balance", tenant, f"{name}\n{kind}\n{balance.uuid}", str(change))
+    def _changed(self, key: Key, former: str | None, *, gone: bool = False) -> None:
+        if not self.setting_back:
+            self.recorder.changed(key, former, gone=gone)
 
     def _save(self, kind: str, tenant: str, ident: str, sheet: Sheet, key: tuple[str, ...], document: Any) -> None:
-        if self.job is not None and self.rows.get(sheet, *key) is None:
-            self.record(kind, tenant, ident)
+        former = self.rows.get(sheet, *key)
         self.tx.put(sheet, key, _encode(document).decode())
+        self._changed(Key(kind, tenant, ident), former)
+
+    def _remove(self, kind: str, tenant: str, ident: str, sheet: Sheet, key: tuple[str, ...]) -> None:
+        former = self.rows.get(sheet, *key)
+        if former is not None:
+            self.tx.delete(sheet, *key)
+            self._changed(Key(kind, tenant, ident), former, gone=True)
 
     def _seeded(self, sheet: Sheet, *key: str) -> Any | None:
         body = self.rows.get(sheet, *key)

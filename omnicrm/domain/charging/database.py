@@ -90,6 +90,11 @@ def may_retry(error: DBAPIError) -> bool:
     return code in _RETRY_MYSQL or "locked" in str(error.orig)
 
 
+def database_locked(error: DBAPIError) -> bool:
+    """True when another process kept the whole of a SQLite database for itself: then every request fails alike."""
+    return "database is locked" in str(error.orig)
+
+
 def connection_lost(error: DBAPIError) -> bool:
     code = error.orig.args[0] if error.orig is not None and error.orig.args else None
     return error.connection_invalidated or code in _GONE_MYSQL

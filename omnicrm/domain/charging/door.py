@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from omnicrm.domain.charging.engine import Engine, Prepared
-from omnicrm.domain.charging.planids import service_of
+from omnicrm.domain.charging.planids import service_of, service_of_actions, service_of_profile
 from omnicrm.domain.charging.ports import EngineError, JobRef
 
 JOB_ENDED = "UNAUTHORIZED: the job of this token has ended"
@@ -51,15 +51,12 @@ class Door:
         return self.engine.submit(prepared, job).result()
 
     def _touched(self, prepared: Prepared) -> set[str]:
-        """Accounts that the request changes: the one that it or its event names, and those of a plan that it replaces
-        or removes."""
+        """Accounts that the request changes: the one that it or its event names, those of a plan that it replaces or
+        removes, and those that a plan, an action set or a profile is named after."""
         event = prepared.params.get("Event") if isinstance(prepared.params, dict) else None
-        found = {prepared.account, str((event or {}).get("Account") or "")} - {""}
+        found = {prepared.account, str((event or {}).get("Account") or ""), *_named(prepared)} - {""}
         plan_id = _plan_id(prepared)
-        if plan_id:
-            found |= {service_of(plan_id) or ""} - {""}
-            found |= set(self.engine.accounts_of_plan(plan_id))
-        return found
+        return found | set(self.engine.accounts_of_plan(plan_id)) if plan_id else found
 
     def _check(self, account: str, job: JobRef) -> None:
         if account in job.service_uuids:
@@ -67,6 +64,21 @@ class Door:
         owner = self._owner_of(account)
         if owner is not None and owner != job.customer_id:
             raise EngineError(f"UNAUTHORIZED: account {account} belongs to another customer's service")
+
+
+def _named(prepared: Prepared) -> list[str]:
+    """Accounts that the objects are named after which the request writes."""
+    params = prepared.params
+    match prepared.method.name:
+        case "SetActions":
+            owners = [service_of_actions(params["ActionsId"])]
+        case "RemoveActions":
+            owners = [service_of_actions(ident) for ident in params["ActionIDs"] or ()]
+        case "SetAttributeProfile" | "RemoveAttributeProfile" | "SetFilter" | "RemoveFilter":
+            owners = [service_of_profile(params["ID"])]
+        case _:
+            owners = [service_of(_plan_id(prepared))]
+    return [owner for owner in owners if owner]
 
 
 def _plan_id(prepared: Prepared) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any
 
 from omnicrm.domain.charging import journal, models, play_fixes, schema, triggers
@@ -14,11 +16,13 @@ from omnicrm.domain.charging.database import Database
 from omnicrm.domain.charging.goparams import decode, first_param
 from omnicrm.domain.charging.methods import find
 from omnicrm.domain.charging.outbox import Outbox, Poster
-from omnicrm.domain.charging.ports import JobRef
+from omnicrm.domain.charging.ports import JobRef, Trouble
 from omnicrm.domain.charging.registry import Method
 from omnicrm.domain.charging.scheduler import Scheduler
 from omnicrm.domain.charging.storage import Reader, Tx
 from omnicrm.domain.charging.writer import Writer
+
+log = logging.getLogger(__name__)
 
 READERS = 4
 
@@ -41,7 +45,8 @@ class Engine:
     """One engine on one charging database. Safe to use from any thread.
 
     Threads: `charging-writer` (one), `charging-read_N` (reads), `charging-door_N` (requests of jobs, whose checks may
-    be slow), `charging-scheduler` (due plans), `charging-outbox` and `charging-post_N` (`*http_post`).
+    be slow, and what staff are told), `charging-scheduler` (due plans), `charging-outbox`, `charging-charge_N` and
+    `charging-post_N` (`*http_post`).
     """
 
     def __init__(
@@ -53,12 +58,14 @@ class Engine:
         zone: tzinfo,
         clock: Callable[[], datetime],
         post: Poster | None,
+        alarm: Callable[[Trouble], object],
     ) -> None:
         self.database = database
         self.tenant = tenant
         self.fixes = play_fixes
         self.zone = zone
         self.clock = clock
+        self._alarm = alarm
         self._writer = Writer(database)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="charging-read")
         self.doors = ThreadPoolExecutor(READERS, thread_name_prefix="charging-door")
@@ -75,15 +82,17 @@ class Engine:
         zone: tzinfo = UTC,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         post: Poster | None = None,
+        alarm: Callable[[Trouble], object] = lambda trouble: None,
     ) -> Engine:
         """Opens `url` (`sqlite:///PATH` or `mysql://…/SCHEMA`), brings its tables up to date and starts the threads.
 
         `tenant` is used where a request names none; `zone` is what times of day are meant in; `post(url, body, key)`
-        sends what `*http_post` asks for (outbox.py). Raises NewerSchema.
+        sends what `*http_post` asks for (outbox.py); `alarm` hears on a thread of its own what was given up for good.
+        Raises NewerSchema.
         """
         database = Database(url)
         schema.prepare(database, clock(), zone)
-        engine = cls(database, tenant=tenant, play_fixes=play_fixes, zone=zone, clock=clock, post=post)
+        engine = cls(database, tenant=tenant, play_fixes=play_fixes, zone=zone, clock=clock, post=post, alarm=alarm)
         engine.scheduler.start()
         engine.outbox.start()
         return engine
@@ -112,6 +121,7 @@ class Engine:
             triggers.settle(call)
             if any(table is models.post for table, _ in tx.appended):
                 tx.after_commit.append(self.outbox.wake)
+            tx.after_commit.extend(partial(self.doors.submit, self._tell, trouble) for trouble in call.troubles)
             return result
 
         return self._writer.submit(run)
@@ -162,6 +172,12 @@ class Engine:
         self._writer.close()
         self._readers.shutdown()
         self.database.dispose()
+
+    def _tell(self, trouble: Trouble) -> None:
+        try:
+            self._alarm(trouble)
+        except Exception:
+            log.exception("Staff could not be told: %s", trouble.title)
 
     def _new_call(self, rows: Tx | Reader, job: JobRef | None) -> Call:
         return Call(rows, self.clock(), self.tenant, self.zone, self.fixes, job)

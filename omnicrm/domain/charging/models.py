@@ -153,7 +153,8 @@ post = Table(
     **_MYSQL,
 )
 
-# What each provisioning job made (decision 29): enough to undo it.
+# What each provisioning job made or changed (decision 29): enough to set it back. `former` is what was stored before;
+# NULL when the job made the thing.
 journal = Table(
     "journal",
     metadata,
@@ -163,6 +164,7 @@ journal = Table(
     _text("tenant", TENANT_LENGTH),
     Column("ident", String(NAME_LENGTH * 2), nullable=False),
     _text("detail"),
+    Column("former", _Body, nullable=True),
     _moment("created_at"),
     Index("ix_journal_ident", "kind", "tenant", "ident"),
     **_MYSQL,

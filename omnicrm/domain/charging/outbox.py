@@ -16,21 +16,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from omnicrm.domain.charging import models
 from omnicrm.domain.charging.call import Call
 from omnicrm.domain.charging.database import Database
 from omnicrm.domain.charging.gotime import format_time
+from omnicrm.domain.charging.ports import Trouble
 
 log = logging.getLogger(__name__)
 
 Poster = Callable[[str, bytes, str], None]
 Change = Callable[[Callable[[Call], Any]], Future[Any]]
 
+#: Posts that charge a service go to the product itself; targets that hang must not keep them waiting.
+CHARGES = "/crm/provision/simple_provision_addon"
 # Ten tries: the first at once, the last after four hours and a quarter.
 PAUSES = tuple(timedelta(seconds=30 * 2**number) for number in range(9))
-SENDERS = 4
+#: For each of the two sorts of posts.
+SENDERS = 2
 TICK_SECONDS = 1.0
 TROUBLE_SECONDS = 5.0
 _DETAIL = models.length_of(models.post, "last_error")
@@ -77,11 +81,20 @@ def again(call: Call, ident: int) -> bool:
         .where(table.id == ident, table.failed_at.is_not(None))
         .values(failed_at=None, attempts=0, next_try_at=call.now.replace(tzinfo=None))
     )
-    return bool(call.tx.connection.execute(statement).rowcount)
+    return bool(call.tx.execute(statement))
+
+
+class _Lane:
+    """Senders of one sort of posts."""
+
+    def __init__(self, name: str, chosen: ColumnElement[bool]) -> None:
+        self.chosen = chosen
+        self.free = threading.Semaphore(SENDERS)
+        self.senders = ThreadPoolExecutor(SENDERS, thread_name_prefix=f"charging-{name}")
 
 
 class Outbox:
-    """Sends what is queued: one thread that looks for due posts, and a few that send.
+    """Sends what is queued: one thread that looks for due posts, and a few that send: charges, and all others.
 
     `post(url, body, key)` delivers or raises; it may take its time, but less than the first pause. What is refused for
     good it has to take as delivered.
@@ -92,11 +105,11 @@ class Outbox:
         self._change = change
         self._clock = clock
         self._post = post
-        self._free = threading.Semaphore(SENDERS)
+        charges = models.post.c.url.contains(CHARGES, autoescape=True)
+        self._lanes = (_Lane("charge", charges), _Lane("post", ~charges))
         self._sending: set[int] = set()
         self._wake = threading.Event()
         self._closed = False
-        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="charging-post")
         self._thread = threading.Thread(target=self._loop, name="charging-outbox", daemon=True)
 
     def start(self) -> None:
@@ -112,39 +125,40 @@ class Outbox:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._senders.shutdown()
+        for lane in self._lanes:
+            lane.senders.shutdown()
 
     def _loop(self) -> None:
         while not self._closed:
             try:
-                pause = 0.0 if self._send_due() else TICK_SECONDS
+                pause = 0.0 if sum(map(self._send_due, self._lanes)) else TICK_SECONDS
             except Exception:
                 log.exception("The posts of the charging engine could not be looked up")
                 pause = TROUBLE_SECONDS
             if self._wake.wait(pause):
                 self._wake.clear()
 
-    def _send_due(self) -> int:
+    def _send_due(self, lane: _Lane) -> int:
         """Hands due posts to free senders, new ones first, so that a target that is down holds up no other."""
         table = models.post.c
         due = (
             select(table.id, table.key, table.url, table.body, table.attempts)
-            .where(table.failed_at.is_(None), table.next_try_at <= self._clock().replace(tzinfo=None))
+            .where(table.failed_at.is_(None), table.next_try_at <= self._clock().replace(tzinfo=None), lane.chosen)
             .order_by(table.attempts, table.id)
             .limit(SENDERS * 4)
         )
         with self._database.reading() as connection:
             posts = [post for row in connection.execute(due) if (post := _Post(*row)).id not in self._sending]
+        handed = 0
         for post in posts:
-            self._free.acquire()
-            if self._closed:
-                self._free.release()
+            if self._closed or not lane.free.acquire(blocking=False):
                 break
             self._sending.add(post.id)
-            self._senders.submit(self._send, post)
-        return len(posts)
+            lane.senders.submit(self._send, lane, post)
+            handed += 1
+        return handed
 
-    def _send(self, post: _Post) -> None:
+    def _send(self, lane: _Lane, post: _Post) -> None:
         try:
             if self._change(lambda call: self._claim(call, post)).result():
                 self._deliver(post)
@@ -152,7 +166,7 @@ class Outbox:
             log.exception("A post of the charging engine could not be settled; it is tried again")
         finally:
             self._sending.discard(post.id)
-            self._free.release()
+            lane.free.release()
             self._wake.set()
 
     def _claim(self, call: Call, post: _Post) -> bool:
@@ -163,7 +177,7 @@ class Outbox:
             .where(table.id == post.id, table.attempts == post.attempts, table.failed_at.is_(None))
             .values(attempts=post.attempts + 1, next_try_at=self._clock().replace(tzinfo=None) + pause)
         )
-        return bool(call.tx.connection.execute(statement).rowcount)
+        return bool(call.tx.execute(statement))
 
     def _deliver(self, post: _Post) -> None:
         try:
@@ -183,6 +197,8 @@ class Outbox:
         if post.attempts >= len(PAUSES):
             values["failed_at"] = self._clock().replace(tzinfo=None)
             log.error("*http_post %s to %s was given up after %d tries: %s", post.key, place, post.attempts + 1, reason)
+            detail = f"Given up after {post.attempts + 1} tries: {reason}"
+            call.troubles.append(Trouble(post.key, f"The charging engine could not post to {place}", detail, post.url))
         else:
             log.warning("*http_post %s to %s failed, try %d: %s", post.key, place, post.attempts + 1, reason)
         call.tx.later(update(models.post).where(models.post.c.id == post.id).values(**values))

@@ -1,4 +1,4 @@
-"""Reads the ids of action plans: which service and product a renewal belongs to (OC-07, OCS-071). Pure."""
+"""Reads the ids of the engine's objects: which service and product they belong to (OC-07, OCS-071). Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 
 _MONTHLY = re.compile(r"ActionPlan_Monthly_(?P<service>.+)_(?P<product>[^_]+)")
 _CHARGE = re.compile(r"ActionPlan_(?P<service>.+)_Monthly_Charge")
+_RENEWAL_ACTIONS = re.compile(r"Action_AutoTopup_(?P<service>.+)_[^_]+")
+_ACCOUNT_PROFILE = re.compile(r"(?:ATTR_ACCOUNT|FLTR_ACCOUNT)_(?P<service>.+)")
 _PAIR = re.compile(r"(?P<key>[A-Za-z]+)_(?P<value>.+)")
 
 
@@ -41,6 +43,18 @@ def same_product(plan_id: str, other: str) -> bool:
     """True when both are renewals of the same product."""
     product = split_plan_id(plan_id).get("ProductID")
     return product is not None and product == split_plan_id(other).get("ProductID")
+
+
+def service_of_actions(actions_id: str) -> str | None:
+    """Account (service uuid) that the id of an action set names."""
+    match = _RENEWAL_ACTIONS.fullmatch(actions_id)
+    return match["service"] if match else service_of(actions_id)
+
+
+def service_of_profile(ident: str) -> str | None:
+    """Account (service uuid) that the id of an attribute profile or a filter names."""
+    match = _ACCOUNT_PROFILE.fullmatch(ident)
+    return match["service"] if match else None
 
 
 def service_of(plan_id: str) -> str | None:

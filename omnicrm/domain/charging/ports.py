@@ -18,6 +18,17 @@ class EngineUnavailable(Exception):
     """No answer from the engine: connection refused, time-out, or an answer that is no JSON-RPC answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What the engine has given up, for staff: `key` names the event, such as `plan|account|due time`; `url` is the
+    address of a post. No secrets in title and detail."""
+
+    key: str
+    title: str
+    detail: str
+    url: str = ""
+
+
 class ChargingEngine(Protocol):
     """A charging engine seen from the CRM; every call is made for one tenant."""
 
@@ -35,7 +46,7 @@ class ChargingEngine(Protocol):
 
     def made_by_job(self, provision_id: int) -> list[str] | None:
         """What a provisioning job made and what is still there, in words, oldest first; None where the engine keeps
-        no journal, as CGRateS does not. Raises EngineUnavailable."""
+        no journal, as CGRateS does not. Raises EngineUnavailable, and EngineError when it refuses."""
 
     def undo_job(self, provision_id: int) -> list[str]:
         """Take that back, newest first, and say what; a second time finds nothing. Raises EngineUnavailable, and

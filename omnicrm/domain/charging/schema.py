@@ -15,11 +15,13 @@ from sqlalchemy import Column, Connection, Table, func, insert, inspect, literal
 from sqlalchemy.schema import CreateColumn
 
 from omnicrm.domain.charging import models
+from omnicrm.domain.charging.account import Balance
 from omnicrm.domain.charging.database import Database
 from omnicrm.domain.charging.documents import Plan
+from omnicrm.domain.charging.recording import Change
 from omnicrm.domain.charging.timing import next_run
 
-VERSION = 2
+VERSION = 3
 _LOCK_SECONDS = 60
 
 
@@ -107,4 +109,16 @@ def _to_2(connection: Connection, now: datetime, zone: tzinfo) -> None:
         connection.execute(insert(models.plan_run), rows)
 
 
-_STEPS: dict[int, Callable[[Connection, datetime, tzinfo], None]] = {2: _to_2}
+def _to_3(connection: Connection, now: datetime, zone: tzinfo) -> None:
+    """The journal keeps what was there before; of a balance it had the difference only, as if of a new bucket."""
+    table = models.journal.c
+    _add_column(connection, models.journal, table.former)
+    old = select(table.id, table.ident, table.detail).where(table.kind == "balance", table.former.is_(None))
+    for row in connection.execute(old).all():
+        change = int(row.detail)
+        bucket = Balance(uuid=row.ident.rpartition("\n")[2], value=change, granted=max(change, 0))
+        former = msgspec.json.encode(Change(None, bucket)).decode()
+        connection.execute(update(models.journal).where(table.id == row.id).values(former=former, detail=""))
+
+
+_STEPS: dict[int, Callable[[Connection, datetime, tzinfo], None]] = {2: _to_2, 3: _to_3}

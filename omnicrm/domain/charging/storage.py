@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, NestedTransaction, Table, bindparam, delete, insert, select, update
 from sqlalchemy.sql.base import Executable
 
 from omnicrm.domain.charging import models
@@ -188,6 +188,7 @@ class Tx:
         self.appended: list[tuple[Table, dict[str, Any]]] = []
         self.statements: list[Executable] = []
         self.after_commit: list[Callable[[], object]] = []
+        self._savepoint: NestedTransaction | None = None
 
     @property
     def connection(self) -> Connection:
@@ -210,6 +211,18 @@ class Tx:
 
     def append(self, table: Table, **values: Any) -> None:
         self.appended.append((table, values))
+
+    def execute(self, statement: Executable) -> int:
+        """Runs a statement at once and gives the number of its rows. It is undone when the request fails."""
+        connection = self.connection
+        if self._savepoint is None:
+            self._savepoint = connection.begin_nested()
+        return connection.execute(statement).rowcount
+
+    def drop(self) -> None:
+        """Forgets what the request did."""
+        if self._savepoint is not None:
+            self._savepoint.rollback()
 
     def later(self, statement: Executable) -> None:
         """A statement over many rows, run when the request has succeeded."""
@@ -237,3 +250,5 @@ class Tx:
         self.batch.take(self.changes, self.appended)
         for statement in self.statements:
             self.connection.execute(statement)
+        if self._savepoint is not None:
+            self._savepoint.commit()

@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select
 
-from omnicrm.domain.charging import models
+from omnicrm.domain.charging import models, triggers
 from omnicrm.domain.charging.call import Call
 from omnicrm.domain.charging.documents import Plan, PlanEntry
 from omnicrm.domain.charging.executor import execute
-from omnicrm.domain.charging.ports import EngineError
+from omnicrm.domain.charging.ports import EngineError, Trouble
 from omnicrm.domain.charging.storage import PLAN_RUNS
 from omnicrm.domain.charging.timing import ASAP, next_run
 
@@ -115,9 +115,10 @@ def run_one_off(call: Call) -> None:
     own = [row for where, row in call.tx.appended if where is models.task]
     call.tx.appended[:] = [entry for entry in call.tx.appended if entry[0] is not models.task]
     # What others had queued is not the work of the job that asks now.
-    foreign = replace(call, job=None)
+    foreign = replace(call, job=None, touched={})
     for task in _tasks(call.tx.connection, models.task.c.plan_id == ""):
         run(foreign, task)
+    triggers.settle(foreign)
     for row in own:
         _execute(call, row["tenant"], row["account"], row["actions_id"], "")
 
@@ -130,7 +131,7 @@ def run(call: Call, task: Task) -> None:
     table = models.task.c
     # The id alone would not do: SQLite gives the id of a removed last row again.
     mine = (table.id == task.id, table.created_at == task.created_at, table.account == task.account)
-    if not call.tx.connection.execute(delete(models.task).where(*mine)).rowcount:
+    if not call.tx.execute(delete(models.task).where(*mine)):
         return
     if call.account(task.tenant, task.account) is None:
         return
@@ -149,5 +150,8 @@ def _execute(call: Call, tenant: str, name: str, actions_id: str, key: str) -> N
     except EngineError as error:
         del call.tx.appended[written:]
         log.error("The run of %s for account %s (%s) failed: %s", actions_id, name, key or "one-off", error.message)
+        if key:
+            title = f"The charging engine could not run {actions_id} for account {name}"
+            call.troubles.append(Trouble(key, title, f"Due run {key}: {error.message}"))
     else:
         log.info("Ran %s for account %s (%s)", actions_id, name, key or "one-off")

@@ -37,9 +37,11 @@ def count(account: Account, usage: Usage, paid: list[Debit], prefixes: Prefixes)
 
 
 def settle(call: Call) -> None:
-    """Fires what the request has made due; to be called when its work is done."""
+    """Fires what the request has made due; to be called when its work is done. Setting back a job fires nothing."""
     for (tenant, name), (before, account) in list(call.touched.items()):
-        if account.triggers:
+        if account.triggers and call.setting_back:
+            _watch(call, tenant, name, account)
+        elif account.triggers:
             _check(call, tenant, name, decode_account(before) if before else Account())
 
 
@@ -70,10 +72,19 @@ def _check(call: Call, tenant: str, name: str, before: Account) -> None:
             due = trigger.counted != counted.get(trigger.ident, 0) and _reached(trigger, trigger.counted)
         else:
             due = any(_reached(trigger, b.value) for b in _watched(account, trigger) if b.uuid in changed)
-        if due:
+        if due and _still_there(call, tenant, name, trigger):
             _fire(call, tenant, name, trigger)
     if (left := call.account(tenant, name)) is not None:
         _watch(call, tenant, name, left)
+
+
+def _still_there(call: Call, tenant: str, name: str, trigger: Trigger) -> bool:
+    """False when the actions of a heavier trigger have removed or disabled the account, or ended this trigger."""
+    account = call.account(tenant, name)
+    if account is None or account.disabled:
+        return False
+    chosen = (t for t in account.triggers if (t.group, t.ident) == (trigger.group, trigger.ident))
+    return any(not own.rests(call.now) for own in chosen)
 
 
 def _watched(account: Account, trigger: Trigger) -> list[Balance]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import queue
+import random
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from omnicrm.domain.charging import models
-from omnicrm.domain.charging.database import Database, connection_lost, may_retry
+from omnicrm.domain.charging.database import Database, connection_lost, database_locked, may_retry
 from omnicrm.domain.charging.ports import EngineError
 from omnicrm.domain.charging.storage import Batch, Tx
 
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 GROUP = 256
 TRIES = 6
+# The longest pause before the second try; processes that stood in each other's way come back at different moments.
+PAUSE_SECONDS = 0.01
 _INTERNAL = "SERVER_ERROR: internal error"
 _REVISION = select(models.state.c.value).where(models.state.c.name == "config")
 
@@ -46,12 +50,14 @@ class _Request:
             self.result = self.work(tx)
             tx.keep()
             self.after_commit = tx.after_commit
-        except EngineError as error:
-            self.error = error
         except DBAPIError:
             raise
+        except EngineError as error:
+            tx.drop()
+            self.error = error
         except Exception:
             log.exception("A charging request failed")
+            tx.drop()
             self.error = EngineError(_INTERNAL)
 
     def deliver(self) -> None:
@@ -119,14 +125,15 @@ class Writer:
 
     def _carry_out(self, group: list[_Request]) -> None:
         """Leaves a result or an error in every request."""
-        for _ in range(TRIES):
+        for number in range(1, TRIES + 1):
             try:
                 self._transact(group)
                 return
             except Exception as error:
                 self._cache.clear()
                 if isinstance(error, DBAPIError):
-                    if may_retry(error):
+                    if may_retry(error) and (number < TRIES or database_locked(error)):
+                        time.sleep(random.uniform(0, PAUSE_SECONDS * number))
                         continue
                     if connection_lost(error):
                         # The commit may or may not have arrived: trying again could do everything twice.

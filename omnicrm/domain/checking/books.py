@@ -7,6 +7,7 @@ while the product is stopped, and it cannot write.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from omnicrm.domain.charging import journal, models
+from omnicrm.domain.charging import journal, models, outbox
 from omnicrm.domain.charging.call import Call
 from omnicrm.domain.charging.ports import ChargingEngine, EngineError, EngineUnavailable
 from omnicrm.domain.charging.storage import Reader
@@ -32,7 +33,18 @@ class _Body(msgspec.Struct):
     disabled: bool = False
 
 
+class _Entry(msgspec.Struct):
+    actions_id: str
+
+
+class _Plan(msgspec.Struct):
+    """The part of a plan's document that a check reads."""
+
+    entries: list[_Entry]
+
+
 _decode = msgspec.json.Decoder(_Body).decode
+_decode_plan = msgspec.json.Decoder(_Plan).decode
 
 
 class EmbeddedBooks:
@@ -52,12 +64,17 @@ class EmbeddedBooks:
         address = URL.create("sqlite", database=path.as_uri(), query={"mode": "ro", "uri": "true"})
         return create_engine(address, poolclass=NullPool)
 
-    def _read(self, statement: Any) -> list[Any]:
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
         try:
             with self._engine.connect() as connection:
-                return list(connection.execute(statement))
+                yield connection
         except DBAPIError as error:
             raise EngineUnavailable(f"The charging database cannot be read: {error.orig}") from None
+
+    def _read(self, statement: Any) -> list[Any]:
+        with self._connected() as connection:
+            return list(connection.execute(statement))
 
     def _with_plans(self, rows: list[Any]) -> list[Account]:
         links = models.plan_account.c
@@ -85,8 +102,13 @@ class EmbeddedBooks:
             yield self._with_plans(rows)
             rows = self._read(query.where(table.name > rows[-1][0]))
 
-    def plans(self) -> Iterator[list[str]]:
-        return self._ids(models.action_plan.c.id)
+    def plans(self) -> Iterator[list[tuple[str, tuple[str, ...]]]]:
+        table = models.action_plan.c
+        query = select(table.id, table.body).order_by(table.id).limit(PAGE)
+        rows = self._read(query)
+        while rows:
+            yield [(ident, tuple(entry.actions_id for entry in _decode_plan(body).entries)) for ident, body in rows]
+            rows = self._read(query.where(table.id > rows[-1][0]))
 
     def action_sets(self) -> Iterator[list[str]]:
         return self._ids(models.action_set.c.id)
@@ -104,13 +126,17 @@ class EmbeddedBooks:
             for ids in self._ids(table.id, table.kind == kind, table.tenant == self.tenant):
                 yield [(kind, ident) for ident in ids]
 
+    def given_up(self) -> list[tuple[int, str, str]]:
+        with self._connected() as connection:
+            return [(row["ID"], row["URL"], row["Reason"]) for row in outbox.failed(connection)]
+
     def made_by(self, provision_ids: Sequence[int]) -> dict[int, tuple[str, ...]] | None:
         made: dict[int, tuple[str, ...]] = {}
         table = models.journal.c
         query = select(table.provision_id).where(table.provision_id.in_(provision_ids)).distinct()
         known = [row[0] for row in self._read(query)] if provision_ids else []
         if known:
-            with self._engine.connect() as connection:
+            with self._connected() as connection:
                 made = {provision_id: self._standing(connection, provision_id) for provision_id in known}
         return made
 
@@ -126,16 +152,15 @@ class EngineBooks:
         self.engine = engine
 
     @cached_property
-    def _plans(self) -> dict[str, list[str]]:
-        """Account names by plan id: CGRateS has no call that answers it for many accounts at once."""
-        rows = self._list("ApierV1.GetActionPlan", {"ID": ""})
-        return {row["Id"]: [name.partition(":")[2] for name in row["AccountIDs"] or ()] for row in rows}
+    def _plans(self) -> dict[str, dict[str, Any]]:
+        """Plans by id, with their accounts: CGRateS has no call that answers these for many accounts at once."""
+        return {row["Id"]: row for row in self._list("ApierV1.GetActionPlan", {"ID": ""})}
 
     @cached_property
     def _attached(self) -> dict[str, tuple[str, ...]]:
         attached: dict[str, tuple[str, ...]] = {}
-        for plan_id, names in self._plans.items():
-            for name in names:
+        for plan_id, plan in self._plans.items():
+            for name in (account.partition(":")[2] for account in plan["AccountIDs"] or ()):
                 attached[name] = (*attached.get(name, ()), plan_id)
         return attached
 
@@ -167,8 +192,11 @@ class EngineBooks:
         for rows in self._pages("ApierV2.GetAccounts", {}):
             yield [self._account(row) for row in rows]
 
-    def plans(self) -> Iterator[list[str]]:
-        yield sorted(self._plans)
+    def plans(self) -> Iterator[list[tuple[str, tuple[str, ...]]]]:
+        yield [
+            (plan_id, tuple(str(timing["ActionsID"]) for timing in plan["ActionTimings"] or ()))
+            for plan_id, plan in sorted(self._plans.items())
+        ]
 
     def action_sets(self) -> Iterator[list[str]]:
         for found in self._pages("ApierV2.GetActions", {}):
@@ -179,10 +207,20 @@ class EngineBooks:
             for ids in self._pages(f"APIerSv1.{method}", {}):
                 yield [(kind, ident) for ident in ids]
 
+    def given_up(self) -> list[tuple[int, str, str]]:
+        try:
+            found = self.engine.call("OmniSv1.GetFailedPosts") or []
+        except EngineError:
+            return []
+        return [(row["ID"], row["URL"], row["Reason"]) for row in found]
+
     def made_by(self, provision_ids: Sequence[int]) -> dict[int, tuple[str, ...]] | None:
         made = {}
         for provision_id in provision_ids:
-            texts = self.engine.made_by_job(provision_id)
+            try:
+                texts = self.engine.made_by_job(provision_id)
+            except EngineError as error:
+                raise EngineUnavailable(f"The charging engine refuses its journal: {error.message}") from None
             if texts is None:
                 return None
             if texts:

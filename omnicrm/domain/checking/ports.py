@@ -17,14 +17,17 @@ class ChargingBooks(Protocol):
     def accounts(self) -> Iterator[list[Account]]:
         """All accounts."""
 
-    def plans(self) -> Iterator[list[str]]:
-        """Ids of all action plans."""
+    def plans(self) -> Iterator[list[tuple[str, tuple[str, ...]]]]:
+        """All action plans: the id, and the ids of the action sets that it runs."""
 
     def action_sets(self) -> Iterator[list[str]]:
         """Ids of all action sets."""
 
     def profiles(self) -> Iterator[list[tuple[str, str]]]:
         """(kind, id) of all attribute profiles and filters; the kind is `attribute` or `filter`."""
+
+    def given_up(self) -> list[tuple[int, str, str]]:
+        """Posts that the engine gave up: number, address as people may see it, reason. None of a CGRateS."""
 
     def made_by(self, provision_ids: Sequence[int]) -> dict[int, tuple[str, ...]] | None:
         """What those jobs made and what is still there, in words; None where the engine keeps no journal."""

@@ -139,13 +139,18 @@ def _numbers(session: Session, texts: dict[int, tuple[str, str]], service_ids: l
 
 
 def reservations(session: Session) -> list[Reservation]:
-    """Every reservation; only open orders have one."""
-    query = select(
-        InventoryReservation.inventory_id,
-        Inventory.item,
-        InventoryReservation.provision_id,
-        InventoryReservation.expires_at,
-    ).join(Inventory, Inventory.inventory_id == InventoryReservation.inventory_id)
+    """Every reservation that only an open order may have; what a failed one left behind keeps its items too."""
+    left = select(Provision.provision_id).where(Provision.leftovers.is_not(None))
+    query = (
+        select(
+            InventoryReservation.inventory_id,
+            Inventory.item,
+            InventoryReservation.provision_id,
+            InventoryReservation.expires_at,
+        )
+        .join(Inventory, Inventory.inventory_id == InventoryReservation.inventory_id)
+        .where(InventoryReservation.provision_id.not_in(left))
+    )
     return [Reservation(*row) for row in session.execute(query.order_by(InventoryReservation.inventory_id))]
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from omnicrm.domain.charging.planids import service_of, split_plan_id
+from omnicrm.domain.charging.planids import split_plan_id
 from omnicrm.domain.checking.values import Account, Finding, Service
 
 #: A cancelled service is ended by a job within minutes of its day; a day later something is wrong.
 LATE = timedelta(days=1)
-_ACCOUNT_PROFILE = re.compile(r"(?:ATTR_ACCOUNT|FLTR_ACCOUNT)_(?P<service>.+)")
-_RENEWAL_ACTION = re.compile(r"Action_AutoTopup_(?P<service>.+)_[^_]+")
 
 
 def engine_call(method: str, **params: Any) -> str:
@@ -102,22 +99,16 @@ def lonely_account(account: Account) -> Finding:
     return Finding("account-without-service", "account", account.name, "", text, mend)
 
 
-def owner_of_plan(plan_id: str) -> str | None:
-    """The service uuid that a plan is named after."""
-    return service_of(plan_id)
+def plan_without_actions(plan_id: str, actions_id: str) -> Finding:
+    text = f"it runs the action set {actions_id}, which does not exist: what was due is lost"
+    mend = f"set {actions_id} in the charging engine as the product's play does"
+    return Finding("plan-without-actions", "plan", plan_id, "", text, mend)
 
 
-def owner_of_actions(actions_id: str) -> str | None:
-    """The service uuid that an action set is named after."""
-    if match := _RENEWAL_ACTION.fullmatch(actions_id):
-        return match["service"]
-    return service_of(actions_id)
-
-
-def owner_of_profile(ident: str) -> str | None:
-    """The service uuid that an attribute profile or a filter is named after."""
-    match = _ACCOUNT_PROFILE.fullmatch(ident)
-    return match["service"] if match else None
+def post_given_up(number: int, address: str, reason: str) -> Finding:
+    """A post of the engine, such as a renewal, that nobody took."""
+    mend = engine_call("OmniSv1.RetryPost", ID=number)
+    return Finding("post-given-up", "post", str(number), address, f"it was given up: {reason}", mend)
 
 
 _REMOVAL = {

@@ -47,7 +47,7 @@ def reservation_finding(reservation: Reservation, work: Work, now: datetime) -> 
 
 
 def sim_findings(sim: Sim, peer: str, subscriber: Subscriber | None) -> Iterator[Finding]:
-    """A SIM against what one HSS peer knows of it."""
+    """A SIM against what one HSS peer knows of it; `peer` is its address as people may see it."""
     service = sim.item.service
     live = service is not None and service.is_live
     if live and service is not None and service.group == "Active" and subscriber is None:

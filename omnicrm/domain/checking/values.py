@@ -5,6 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
+
+
+def plain_address(url: str) -> str:
+    """An address as people may see it: without login, query and what could steer a terminal."""
+    try:
+        parts = urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an address that cannot be read"
+    return "".join(char for char in f"{parts.scheme}://{host}{port}{parts.path}" if char.isprintable())
 
 
 @dataclass(frozen=True, slots=True)

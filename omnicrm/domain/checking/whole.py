@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from omnicrm.domain import alerts
+from omnicrm.domain.charging.planids import service_of, service_of_actions, service_of_profile
 from omnicrm.domain.charging.ports import ChargingEngine, EngineUnavailable
 from omnicrm.domain.checking import reading, rules_jobs, rules_stock
 from omnicrm.domain.checking import rules_services as rules
 from omnicrm.domain.checking.books import EmbeddedBooks, EngineBooks
 from omnicrm.domain.checking.ports import ChargingBooks, HssUnavailable, RunRemains, SubscriberRegister
-from omnicrm.domain.checking.values import Finding, Report, Service, Sim, Subscriber, Unchecked, Work
+from omnicrm.domain.checking.values import Finding, Report, Service, Sim, Subscriber, Unchecked, Work, plain_address
 from omnicrm.domain.services.models import CustomerService
 from omnicrm.settings import Settings
 from omnicrm.store import Database
@@ -116,13 +117,23 @@ class _Look:
         return reading.services_by(self.db, CustomerService.service_uuid, uuids)
 
     def _named(self) -> Iterator[Finding]:
-        """Plans, action sets and profiles that are named after a service."""
-        for ids in self._pages(self.books.plans()):
-            yield from self._orphans([("plan", ident, rules.owner_of_plan(ident)) for ident in ids])
+        """Plans, action sets and profiles that are named after a service; plans whose actions are missing."""
+        runs: dict[str, tuple[str, ...]] = {}
+        sets: set[str] = set()
+        for plans in self._pages(self.books.plans()):
+            runs.update(plans)
+            yield from self._orphans([("plan", ident, service_of(ident)) for ident, _ in plans])
         for ids in self._pages(self.books.action_sets()):
-            yield from self._orphans([("actions", ident, rules.owner_of_actions(ident)) for ident in ids])
+            sets.update(ids)
+            yield from self._orphans([("actions", ident, service_of_actions(ident)) for ident in ids])
         for pairs in self._pages(self.books.profiles()):
-            yield from self._orphans([(kind, ident, rules.owner_of_profile(ident)) for kind, ident in pairs])
+            yield from self._orphans([(kind, ident, service_of_profile(ident)) for kind, ident in pairs])
+
+        if self.has_engine:
+            lost = [(plan, one) for plan, used in runs.items() for one in used if one not in sets]
+            yield from (rules.plan_without_actions(*pair) for pair in lost if not self.work.is_making(pair[0]))
+        for posts in self._pages(self.books.given_up() for _ in range(1)):
+            yield from (rules.post_given_up(*post) for post in posts)
 
     def _orphans(self, named: list[tuple[str, str, str | None]]) -> Iterator[Finding]:
         self.report.count("plans, actions and profiles", len(named))
@@ -177,6 +188,7 @@ class _Peer:
 
     def __init__(self, register: SubscriberRegister, peer: str, report: Report) -> None:
         self.register, self.peer, self.report = register, peer, report
+        self.shown = plain_address(peer)
         self.answers = True
         self.listed: dict[str, Subscriber] | None = None
         try:
@@ -185,19 +197,19 @@ class _Peer:
             self._give_up(error)
             return
         if everybody is None:
-            report.notes.append(f"The HSS {peer} offers no list: only the SIMs of the stock were looked up in it.")
+            report.notes.append(f"The HSS {self.shown} offers no list: only the SIMs of the stock were looked up.")
         else:
             report.count("subscribers", len(everybody))
             self.listed = {subscriber.imsi: subscriber for subscriber in everybody}
 
     def _give_up(self, error: HssUnavailable) -> None:
         self.answers = False
-        self.report.unchecked.append(Unchecked(f"HSS {self.peer}", str(error)))
+        self.report.unchecked.append(Unchecked(f"HSS {self.shown}", str(error)))
 
     def compare(self, sim: Sim, busy: bool) -> Iterator[Finding]:
         subscriber = self._find(sim.imsi)
         if self.answers and not busy:
-            yield from rules_stock.sim_findings(sim, self.peer, subscriber)
+            yield from rules_stock.sim_findings(sim, self.shown, subscriber)
 
     def _find(self, imsi: str) -> Subscriber | None:
         if self.listed is not None:
@@ -210,4 +222,4 @@ class _Peer:
 
     def strangers(self) -> Iterator[Finding]:
         """Whom no SIM of the stock asked for."""
-        yield from (rules_stock.unknown_subscriber(self.peer, one) for one in (self.listed or {}).values())
+        yield from (rules_stock.unknown_subscriber(self.shown, one) for one in (self.listed or {}).values())

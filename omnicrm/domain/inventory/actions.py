@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import column, delete, or_, select, table
 
@@ -17,6 +17,8 @@ from omnicrm.domain.resource import Write, Written
 
 #: The area of services stands above this one; its table is known by name.
 _service = table("customer_service", column("service_id"), column("customer_id"))
+#: A reservation that is ended by somebody, not by time.
+_NO_END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @inventory.verb("create")
@@ -248,6 +250,12 @@ def _reservations(ctx: Ctx, provision_id: int) -> Sequence[InventoryReservation]
     return ctx.session.scalars(
         select(InventoryReservation).where(InventoryReservation.provision_id == provision_id)
     ).all()
+
+
+def hold(ctx: Ctx, provision_id: int) -> None:
+    """Keep the items of a failed order from others until somebody has seen to what it left behind (`release`)."""
+    for reservation in _reservations(ctx, provision_id):
+        reservation.expires_at = _NO_END
 
 
 def release(ctx: Ctx, provision_id: int) -> None:

@@ -14,12 +14,14 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, defer
 
 from omnicrm.domain.action import Ctx
+from omnicrm.domain.catalogue.models import Product
 from omnicrm.domain.errors import Conflict
 from omnicrm.domain.inventory.models import Inventory, InventoryReservation
-from omnicrm.domain.provisioning.models import Provision
+from omnicrm.domain.provisioning.models import Provision, Status
 from omnicrm.domain.provisioning.orderplays import plays_dirs, read_all
 from omnicrm.domain.provisioning.placing import Placement, place, refuse_open_job
 from omnicrm.domain.provisioning.plays import Play, PlayError, find_file, read_play
+from omnicrm.domain.provisioning.simple import why_not_charged
 from omnicrm.domain.services.models import CustomerService
 
 
@@ -54,6 +56,17 @@ def steps_of(session: Session, row: Provision) -> list[Link]:
         if job.provision_id not in retried
     ]
     return [*links, *(Link(name) for name in rest_of(jobs[-1]))]
+
+
+def is_clean(session: Session, row: Provision) -> bool:
+    """Whether all steps of a chain have gone well, and left nothing behind; of a job alone, whether it left nothing."""
+    links = steps_of(session, row)
+    if not links:
+        return not row.leftovers
+    left = select(Provision.provision_id).where(
+        Provision.provision_id.in_([link.provision_id for link in links]), Provision.leftovers.is_not(None)
+    )
+    return all(link.status == Status.SUCCESS for link in links) and session.scalar(left.limit(1)) is None
 
 
 def next_of(ctx: Ctx, row: Provision) -> Provision | None:
@@ -109,7 +122,8 @@ def _as_it_is(ctx: Ctx, name: str) -> Play:
 def resume(ctx: Ctx, row: Provision) -> Provision:
     """Run a failed job again with the values that it had, and after it what follows it in its chain.
 
-    The steps before it stay as they are. Raises Conflict where its service has ended or one of its items is gone.
+    The steps before it stay as they are. Raises Conflict where its service has ended or one of its items is gone, and
+    where a service that was there before the order may not be charged any more.
     """
     stored = json.loads(row.variables or "{}")
     if row.service_id is not None:
@@ -117,6 +131,10 @@ def resume(ctx: Ctx, row: Provision) -> Provision:
         if service.group == "Inactive":
             raise Conflict(f"Service {service.service_id} has ended.")
         refuse_open_job(ctx, service)
+        product = ctx.session.get(Product, row.product_id) if row.product_id is not None else None
+        charges = not row.action and (not stored.get("sent") or "service_id" in stored["sent"])
+        if charges and product is not None and (refusal := why_not_charged(ctx, service, product)):
+            raise Conflict(f"{refusal}; nothing was charged.")
     chosen = stored.get("chosen", {})
     again = place(
         ctx,

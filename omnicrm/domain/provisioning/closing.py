@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from omnicrm.domain import alerts
 from omnicrm.domain.action import Ctx, action
@@ -16,7 +19,8 @@ from omnicrm.domain.errors import Unavailable
 from omnicrm.domain.inventory import actions as stock
 from omnicrm.domain.inventory.models import Inventory
 from omnicrm.domain.jobs import Held, Runtime, job
-from omnicrm.domain.provisioning.models import Provision
+from omnicrm.domain.provisioning import suspending
+from omnicrm.domain.provisioning.models import Provision, Status
 from omnicrm.domain.provisioning.orderplays import is_extra
 from omnicrm.domain.services.models import PENDING, CustomerService
 from omnicrm.domain.services.queries import INACTIVE
@@ -59,6 +63,14 @@ def _service_of(ctx: Ctx, row: Provision) -> CustomerService | None:
     return ctx.session.get(CustomerService, row.service_id, with_for_update=True)
 
 
+def lives_again(session: Session, row: Provision) -> bool:
+    """Whether somebody uses a service again whose deprovision ended well."""
+    service = session.get(CustomerService, row.service_id) if row.service_id is not None else None
+    if service is None or row.action != "deprovision" or row.provisioning_status != Status.SUCCESS:
+        return False
+    return service.group != "Inactive" and not is_extra(service, row.product_id)
+
+
 def free_kept_stock(ctx: Ctx, row: Provision) -> None:
     """A deprovision that now leaves nothing behind gives back the items that `close` had kept.
 
@@ -86,9 +98,8 @@ def sweep(runtime: Runtime, held: Held) -> None:
     found = runtime.door.read_now(_ended, held.subject_id)
     if found is None:
         return
-    account, product_id, whole = found
     try:
-        removed = _swept(runtime.port(ChargingEngine), account, product_id, whole)
+        removed = _swept(runtime.port(ChargingEngine), *found)
     except EngineUnavailable as error:
         raise Unavailable(f"The charging engine cannot be reached: {error}") from error
     except EngineError as error:
@@ -96,21 +107,32 @@ def sweep(runtime: Runtime, held: Held) -> None:
     runtime.door.act_now(note_swept, SYSTEM, Swept(int(held.subject_id or 0), tuple(removed)))
 
 
-def _ended(session: Any, provision_id: int) -> tuple[str, int | None, bool] | None:
+def _ended(session: Any, provision_id: int) -> tuple[str, int | None, bool, list[str]] | None:
+    """Account, product, whether the whole service ended, and the plans that it was taken off while suspended."""
     job = session.get(Provision, provision_id)
     service = session.get(CustomerService, job.service_id) if job is not None and job.service_id else None
-    if service is None:
+    if service is None or lives_again(session, job):
         return None
-    return service.service_uuid, job.product_id, not is_extra(service, job.product_id)
+    paused = suspending.plans_of(session, service.service_id)
+    return service.service_uuid, job.product_id, not is_extra(service, job.product_id), paused
 
 
-def _swept(engine: ChargingEngine, account: str, product_id: int | None, whole: bool) -> list[str]:
+def _swept(
+    engine: ChargingEngine, account: str, product_id: int | None, whole: bool, paused: Iterable[str]
+) -> list[str]:
     removed = []
-    for plan in sorted({str(entry["ActionPlanId"]) for entry in engine.action_plans(account)}):
+    plans = {str(entry["ActionPlanId"]): str(entry.get("ActionsId") or "") for entry in engine.action_plans(account)}
+    for plan in paused:
+        if plan not in plans and planids.service_of(plan) == account:
+            plans |= _plan_without_account(engine, plan)
+    for plan, actions in sorted(plans.items()):
         own = planids.service_of(plan) == account
         if own and (whole or planids.split_plan_id(plan).get("ProductID") == product_id):
             engine.call("ApierV1.RemoveActionPlan", {"Id": plan})
             removed.append(f"renewal {plan}")
+            if _is_named_after(account, actions):  # others run what is not
+                engine.call("APIerSv1.RemoveActions", {"ActionIDs": [actions]})
+                removed.append(f"actions {actions}")
         elif whole:  # a plan that serves others too
             engine.call("ApierV1.RemoveActionTiming", {"ActionPlanId": plan, "Account": account})
             removed.append(f"membership in plan {plan}")
@@ -119,6 +141,21 @@ def _swept(engine: ChargingEngine, account: str, product_id: int | None, whole: 
         engine.call("ApierV2.SetAccount", {"Account": account, "ExtraOptions": {"Disabled": True}})
         removed.append("the account was still enabled; it is disabled now")
     return removed
+
+
+def _plan_without_account(engine: ChargingEngine, plan: str) -> dict[str, str]:
+    """Its id and that of its actions; empty where the engine has it no more."""
+    try:
+        rows = engine.call("ApierV1.GetActionPlan", {"ID": plan}) or []
+    except EngineError as error:
+        if error.message.endswith("NOT_FOUND"):
+            return {}
+        raise
+    return {plan: next((str(entry["ActionsID"]) for row in rows for entry in row["ActionTimings"] or ()), "")}
+
+
+def _is_named_after(account: str, actions: str) -> bool:
+    return re.search(rf"(?<![A-Za-z0-9]){re.escape(account)}(?![A-Za-z0-9])", actions) is not None
 
 
 @dataclass(frozen=True)

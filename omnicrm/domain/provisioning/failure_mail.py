@@ -6,6 +6,7 @@ is tried again. Whatever becomes of the mails, the provisioning job keeps its st
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sqlalchemy import select
 from omnicrm.domain.action import Ctx, action
 from omnicrm.domain.actor import SYSTEM
 from omnicrm.domain.alerts import raise_alert
+from omnicrm.domain.errors import Unavailable
 from omnicrm.domain.jobs import Held, Job, Runtime, job
 from omnicrm.domain.messaging.ports import Letters, Mail, Mailer, MailRefused
 from omnicrm.domain.provisioning.failure_report import failure_report
@@ -29,9 +31,11 @@ _DEFAULT_SENDER = "noreply@example.com"
 
 @dataclass(frozen=True)
 class Unsent:
-    """A mail about `provision_id` that will not be tried any more, and why."""
+    """A mail about `provision_id` to `to` that will not be tried any more, and why; `key` names the mail."""
 
     provision_id: int
+    to: str
+    key: str
     reason: str
 
 
@@ -59,7 +63,7 @@ def failure_unsent(ctx: Ctx, cmd: Unsent) -> None:
     row = ctx.load(Provision, cmd.provision_id)
     title = f"The mail about failed job {row.provision_id} was not sent"
     link = f"/provisioning/{row.provision_id}"
-    raise_alert(ctx.session, f"mail:provision:{row.provision_id}", title, ctx.now, detail=cmd.reason, link=link)
+    raise_alert(ctx.session, f"mail:{cmd.key}", title, ctx.now, detail=f"To {cmd.to}: {cmd.reason}", link=link)
     ctx.note("provision", "mail_failed", title, customer_id=row.customer_id, entity_id=row.provision_id)
 
 
@@ -97,13 +101,18 @@ def send_failure_mail(runtime: Runtime, held: Held) -> None:
             mailer.send(mail)
     except MailRefused as refusal:
         log.warning("the mail about job %s was refused: %s", held.subject_id, refusal.message)
-        runtime.door.act_now(failure_unsent, SYSTEM, Unsent(held.subject_id, refusal.message))
+        unsent = Unsent(held.subject_id, mail.to, mail.key, refusal.message)
+        runtime.door.act_now(failure_unsent, SYSTEM, unsent)
 
 
 @job("mail.provision_failure_unsent", max_attempts=10)
 def answer_unsent(runtime: Runtime, held: Held) -> None:
-    """The tries are used up."""
+    """The tries are used up; the last one may have come through unheard."""
     assert held.subject_id is not None
+    args = runtime.door.read_now(lambda session: session.get_one(Job, held.args["job_id"]).args)
+    with contextlib.suppress(Unavailable, MailRefused):
+        if runtime.port(Mailer).has(args["key"]):
+            return
     reason = str(held.args.get("reason") or "The mail could not be sent.")
     log.warning("the mail about job %s was given up: %s", held.subject_id, reason)
-    runtime.door.act_now(failure_unsent, SYSTEM, Unsent(held.subject_id, reason))
+    runtime.door.act_now(failure_unsent, SYSTEM, Unsent(held.subject_id, args["to"], args["key"], reason))

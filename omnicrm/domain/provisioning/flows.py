@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
 from omnicrm.domain.actor import SYSTEM
 from omnicrm.domain.errors import Unavailable
-from omnicrm.domain.jobs import Held, Runtime, job
-from omnicrm.domain.provisioning import actions, leftovers, undoing
+from omnicrm.domain.jobs import Held, Job, Runtime, job
+from omnicrm.domain.provisioning import actions, closing, leftovers, undoing
 from omnicrm.domain.provisioning.ending import CleanUp, Ended, Mended, end, mend
 from omnicrm.domain.provisioning.lease import Lease
 from omnicrm.domain.provisioning.leftovers import Leftover, Traces
@@ -18,6 +19,9 @@ from omnicrm.domain.provisioning.plays import Play
 from omnicrm.domain.provisioning.ports import FAILED, IGNORED
 from omnicrm.domain.provisioning.recorder import Kept, Recorder
 from omnicrm.domain.provisioning.running import run_play
+from omnicrm.domain.provisioning.steps import INTERRUPTED
+
+_STOPPED = "The worker of this job stopped."
 
 
 @job("provision.run", lane="plays", max_attempts=1, lost="provision.lost")
@@ -33,7 +37,12 @@ def run_provision(runtime: Runtime, held: Held) -> None:
     ended = Ended(row.provision_id, False, outcome.message, recorder.kept.text(), lease=Lease.of(held))
     succeeded = outcome.status == "successful"
     if ending and (succeeded or outcome.status == "failed" or not outcome.task_count):
-        ended = replace(ended, succeeded=succeeded, leftovers=tuple(traces.left))
+        again = undoing.another_try(runtime, row, traces.left)
+        ended = replace(ended, succeeded=succeeded, leftovers=tuple(traces.left), clean_up=again)
+    elif outcome.status == "canceled" and not runtime.door.read_now(_is_cancelled, held):
+        # The worker shuts down, which nobody asked of this job.
+        recorder.say(INTERRUPTED, _STOPPED, FAILED)
+        ended = replace(ended, message=_STOPPED, clean_up=CleanUp("play", unsure=bool(traces.unsure)))
     elif ending and outcome.status == "canceled":
         ended = replace(ended, leftovers=(undoing.half_way(row),) if traces.turned else ())
     elif succeeded:
@@ -55,8 +64,8 @@ def answer_lost(runtime: Runtime, held: Held) -> None:
         return
     traces = undoing.traces_of(runtime, row, undoing.play_of(runtime, row))
     recorder = Recorder(runtime, row.provision_id, Lease.of(held))
-    reason = str(held.args.get("reason") or "The worker of this job stopped.")
-    recorder.say("The job was interrupted", reason, FAILED)
+    reason = str(held.args.get("reason") or _STOPPED)
+    recorder.say(INTERRUPTED, reason, FAILED)
     clean_up = CleanUp("play", unsure=bool(traces.unsure))
     ended = Ended(row.provision_id, False, reason, clean_up=clean_up, lease=Lease.of(held))
     runtime.door.act_now(end, SYSTEM, ended)
@@ -71,8 +80,10 @@ def clean_up(runtime: Runtime, held: Held) -> None:
     row = _load(runtime, held)
     if row.provisioning_status == Status.SUCCESS and row.action != "deprovision":
         return
-    recorder = Recorder(runtime, row.provision_id, Lease.of(held))
     todo = CleanUp.of(held.args)
+    if runtime.door.read_now(closing.lives_again, row):
+        return
+    recorder = Recorder(runtime, row.provision_id, Lease.of(held))
     play = undoing.play_of(runtime, row)
     refusal = undoing.why_not_by_play(row, play)
     traces = Traces()
@@ -82,14 +93,14 @@ def clean_up(runtime: Runtime, held: Held) -> None:
         traces = _clean_by_play(runtime, held, row, recorder, play)
     left = leftovers.still_left(leftovers.load(row.leftovers), traces)
     if row.action == "deprovision":
-        _end_deprovision(runtime, held, row, left, refusal)
+        _end_deprovision(runtime, held, row, left, refusal, todo)
         return
     undone = undoing.Undone(
         left,
-        by_play=not refusal or todo.kind == "engine",
+        by_play=not refusal or todo.kind in ("engine", "again"),
         ran=traces.turned,
         unsure=todo.unsure or bool(traces.unsure),
-        late=todo.kind == "late",
+        todo=todo,
     )
     ended = Ended(row.provision_id, False, row.error, lease=Lease.of(held))
     ended = undoing.settle(runtime, held, row, recorder, ended, undone)
@@ -115,15 +126,19 @@ def _clean_by_play(runtime: Runtime, held: Held, row: Provision, recorder: Recor
     return traces
 
 
-def _end_deprovision(runtime: Runtime, held: Held, row: Provision, left: list[Leftover], refusal: str) -> None:
+def _end_deprovision(
+    runtime: Runtime, held: Held, row: Provision, left: list[Leftover], refusal: str, todo: CleanUp
+) -> None:
     """A service that is gone after all is a deprovision that succeeded."""
     if refusal:
         raise Unavailable(refusal)
+    again = undoing.another_try(runtime, row, left, todo)
     if row.provisioning_status == Status.SUCCESS:
-        runtime.door.act_now(mend, SYSTEM, Mended(row.provision_id, tuple(left), Lease.of(held)))
+        mended = Mended(row.provision_id, tuple(left), Lease.of(held), again, is_over=True)
+        runtime.door.act_now(mend, SYSTEM, mended)
         return
     message = undoing.with_result(row.error, undoing.FINISHED)
-    ended = Ended(row.provision_id, True, message, leftovers=tuple(left), lease=Lease.of(held))
+    ended = Ended(row.provision_id, True, message, leftovers=tuple(left), lease=Lease.of(held), clean_up=again)
     runtime.door.act_now(end, SYSTEM, ended)
 
 
@@ -138,11 +153,24 @@ def answer_uncleaned(runtime: Runtime, held: Held) -> None:
         recorder = Recorder(runtime, row.provision_id, Lease.of(held))
         whole = undoing.traces_of(runtime, row, undoing.play_of(runtime, row))
         left += undoing.undo_in_engine(runtime, row, recorder, whole).left
+    again = undoing.another_try(runtime, row, left, runtime.door.read_now(_todo, held))
     if row.provisioning_status == Status.SUCCESS:
-        runtime.door.act_now(mend, SYSTEM, Mended(row.provision_id, left, Lease.of(held)))
+        runtime.door.act_now(mend, SYSTEM, Mended(row.provision_id, left, Lease.of(held), again, is_over=True))
         return
     message = undoing.with_result(row.error, f"{undoing.GIVEN_UP} {reason}")
-    runtime.door.act_now(end, SYSTEM, Ended(row.provision_id, False, message, leftovers=left, lease=Lease.of(held)))
+    ended = Ended(row.provision_id, False, message, leftovers=left, clean_up=again, lease=Lease.of(held))
+    runtime.door.act_now(end, SYSTEM, ended)
+
+
+def _is_cancelled(session: Session, held: Held) -> bool:
+    """Whether somebody asked this job to stop."""
+    return bool(session.scalar(select(Job.cancel_requested).where(Job.job_id == held.job_id)))
+
+
+def _todo(session: Session, held: Held) -> CleanUp:
+    """The clean-up that this job answers for."""
+    failed = session.get(Job, held.args.get("job_id"))
+    return CleanUp.of(failed.args if failed is not None else {})
 
 
 def _load(runtime: Runtime, held: Held) -> Provision:

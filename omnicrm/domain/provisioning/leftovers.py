@@ -7,12 +7,13 @@ would be silent otherwise. A thing that is gone already ("not found") is no left
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from omnicrm.domain.provisioning.plays import Play
+from omnicrm.domain.provisioning.plays import Found, Play
 from omnicrm.domain.provisioning.ports import FAILED, IGNORED, RUNNING
 from omnicrm.settings import Settings
 
@@ -23,7 +24,21 @@ HSS = "HSS"
 _MESSAGES = frozenset({"SMS centre", "Mailjet"})
 #: A result with these keys alone is of a task that speaks with nobody.
 _TELLS_ALL = frozenset({"changed", "msg", "ansible_facts", "included_file", "failed", "skip_reason", "skipped"})
-_HARMLESS = frozenset({"pause", "debug", "assert", "fail", "set_fact", "meta", "wait_for", "include_vars"})
+_HARMLESS = frozenset(
+    {"pause", "debug", "assert", "fail", "set_fact", "set_stats", "meta", "wait_for", "include_vars", "setup", "stat"}
+    | {"include_tasks", "import_tasks", "include_role", "import_role"}
+)
+#: Statuses of a request that did not get to its system, or whose system is away for now; -1 is no answer at all.
+_AWAY = frozenset({-1, 502, 503, 504})
+#: Records that the CRM sets back by itself when a job fails (ending.end).
+_OWN = re.compile(r"/crm/(service|transaction|inventory)/")
+#: How plays write the address of a system.
+_WRITTEN = {
+    ENGINE: re.compile(r"crm_config\W+ocs\W+cgrates\b"),
+    CRM: re.compile(r"crm_config\W+crm\W+base_url\b"),
+    "SMS centre": re.compile(r"crm_config\W+smsc\W+smsc_url\b"),
+    "Mailjet": re.compile(r"crm_config\W+mailjet\b"),
+}
 _MAX_TEXT = 500
 #: More than this helps nobody; the events have the rest.
 _MAX_LEFTOVERS = 50
@@ -36,11 +51,20 @@ class Leftover:
     where: str
     what: str
     text: str
+    #: The system could not be reached: a later try may help.
+    away: bool = False
+    #: A record that the CRM sets back by itself.
+    own: bool = False
 
 
 def dump(leftovers: Iterable[Leftover]) -> str:
     """The form of `Provision.leftovers`; each entry once."""
-    return json.dumps([asdict(entry) for entry in dict.fromkeys(leftovers)][:_MAX_LEFTOVERS])
+    return json.dumps([told(entry) for entry in dict.fromkeys(leftovers)][:_MAX_LEFTOVERS])
+
+
+def told(entry: Leftover) -> dict[str, Any]:
+    """As the job keeps and shows it."""
+    return {"where": entry.where, "what": entry.what, "text": entry.text, "away": entry.away}
 
 
 def load(text: str | None) -> list[Leftover]:
@@ -65,6 +89,11 @@ class Systems:
             if plain == address or plain.startswith(f"{address}/"):
                 return name
         return _host(url)
+
+    def of_task(self, url: str) -> str | None:
+        """The system behind an address as a play writes it; None where only a run can tell."""
+        written = next((name for name, pattern in _WRITTEN.items() if pattern.search(url)), None)
+        return written or (None if "{{" in url else self.name(url))
 
 
 def _plain(url: str) -> str:
@@ -129,19 +158,23 @@ def read_traces(tasks: Iterable[Task], systems: Systems, play: Play | None, *, u
     for task in tasks:
         failed = task.provisioning_status in (FAILED, IGNORED)
         cut = task.provisioning_status in (FAILED, RUNNING) and task.provisioning_result_json == "{}"
-        if cut and not _changes_nothing(task.event_name, play):
-            found.unsure.append(Leftover(name, task.event_name, "The run was cut here."))
-            found._touch(None)
+        harmless = _changes_nothing(task.event_name, play)
+        if cut and not harmless:
+            entry = _cut(task.event_name, play, systems)
+            found.unsure.append(entry)
+            found._touch(entry.where if entry.where != name else None)
         parts = _parts(task.provisioning_result_json)
         found.undid |= found.turned and play is not None and task.event_name in play.undo
         told = any(part.get("failed") for part in parts)
         for part in parts:
             where = systems.name(part["url"]) if isinstance(part.get("url"), str) else name
-            entry = Leftover(where, task.event_name, _reason(part, task.message))
+            away, own = part.get("status") in _AWAY, where == CRM and _OWN.search(str(part["url"])) is not None
+            entry = Leftover(where, task.event_name, _reason(part, task.message), away, own)
             if may_have_arrived(part):
                 found.unsure.append(entry)
                 found._touch(where)
-            if failed and not _was_refused(part):
+            silent = "url" not in part and (harmless or _speaks_with_nobody(part))
+            if failed and not silent and not _was_refused(part):
                 found._touch(where if "url" in part else None)
             if failed and (part.get("failed") or not told) and not _is_gone(part):
                 # An assertion that fails after the turn only says how the play ends.
@@ -151,7 +184,7 @@ def read_traces(tasks: Iterable[Task], systems: Systems, play: Play | None, *, u
             elif not task.skipped and "url" in part:
                 found.answered.add(where)
                 found._touch(where)
-            elif not task.skipped and not part.keys() <= _TELLS_ALL:
+            elif not task.skipped and not silent:
                 found._touch(None)
         if task.provisioning_status == FAILED or (undoing and failed):
             found.turned = True
@@ -160,13 +193,30 @@ def read_traces(tasks: Iterable[Task], systems: Systems, play: Play | None, *, u
 
 def _changes_nothing(name: str, play: Play | None) -> bool:
     """Whether every task of that name only reads, waits or works out values."""
-    tasks = [task for task in play.found if task.task.get("name") == name] if play is not None else []
     reads = [
         task.module in _HARMLESS
         or (task.module == "uri" and isinstance(task.args, Mapping) and _reads_only(task.args.get("method", "GET")))
-        for task in tasks
+        for task in _named(name, play)
     ]
     return bool(reads) and all(reads)
+
+
+def _named(name: str, play: Play | None) -> list[Found]:
+    """The tasks of that name; one without a name is called by its module."""
+    wanted = name.removeprefix("ansible.builtin.")
+    found = play.found if play is not None else []
+    return [task for task in found if wanted == task.task.get("name", task.module)]
+
+
+def _cut(name: str, play: Play | None, systems: Systems) -> Leftover:
+    """A task in the midst of which the run ended: its system is known where all tasks of its name speak with one."""
+    tasks = _named(name, play)
+    urls = [str(t.args.get("url")) if t.module == "uri" and isinstance(t.args, Mapping) else "{{" for t in tasks]
+    wheres = {systems.of_task(url) for url in urls}
+    where = wheres.pop() if len(wheres) == 1 else None
+    own = where == CRM and all(_OWN.search(url) for url in urls)
+    where = where or (f"Play {play.name}" if play is not None else "Play")
+    return Leftover(where, name, "The run was cut here.", own=own)
 
 
 def _reads_only(method: Any) -> bool:
@@ -199,11 +249,14 @@ def may_have_arrived(part: Mapping[str, Any]) -> bool:
 
 
 def _was_refused(part: Mapping[str, Any]) -> bool:
-    """The request did not arrive, or its answer says that nothing was done; or the task sends none."""
+    """The request did not arrive, or its answer says that nothing was done."""
     status = part.get("status")
-    if isinstance(status, int):
-        return status == -1 or 400 <= status < 500
-    return part.keys() <= _TELLS_ALL
+    return isinstance(status, int) and (status == -1 or 400 <= status < 500)
+
+
+def _speaks_with_nobody(part: Mapping[str, Any]) -> bool:
+    keys = {key for key in part if not key.startswith("_ansible_")}
+    return "assertion" in keys or keys <= _TELLS_ALL
 
 
 def _is_gone(part: Mapping[str, Any]) -> bool:
@@ -235,9 +288,9 @@ def to_be_checked(traces: Traces, covered: Collection[str], reason: str) -> list
     What it did in the CRM is known there, so of the CRM only steps without an answer count.
     """
     unsure = [
-        replace(entry, text=f"{entry.text.rstrip('.')}; please check whether it was done.")
+        replace(entry, text=f"{entry.text.rstrip('.')}; please check whether it was done.", away=False)
         for entry in traces.unsure
-        if entry.where not in covered and entry.where not in _MESSAGES
+        if entry.where not in covered and entry.where not in _MESSAGES and not entry.own
     ]
     asked = traces.answered - {CRM, *covered, *_MESSAGES} - {entry.where for entry in unsure}
     return [*unsure, *(Leftover(where, "Undo what the job did there", reason) for where in sorted(asked))]

@@ -57,7 +57,7 @@ class Provision(Base):
     initiating_name: Mapped[str] = mapped_column(String(150), default="")
     error: Mapped[str] = mapped_column(String(2000), default="")
     retry_of: Mapped[int | None]
-    #: What could not be undone, as JSON: a list of {"where", "what", "text"}; None or "[]" when nothing is left.
+    #: What could not be undone, as JSON: a list of {"where", "what", "text", "away"}; None or "[]" where nothing is.
     leftovers: Mapped[str | None] = mapped_column(LongText())
     #: One job for one key: an automatic charge of one service, product and period (decision 14).
     request_key: Mapped[str | None] = mapped_column(String(190))
@@ -71,7 +71,8 @@ class Provision(Base):
 
 def author(initiating_name: str, provision_id: int) -> str:
     """Under this name the activity log has what a job's token did."""
-    return f"{initiating_name} (job {provision_id})"[:150]
+    job = f" (job {provision_id})"
+    return initiating_name[: 150 - len(job)] + job
 
 
 class ProvisionEvent(Base):

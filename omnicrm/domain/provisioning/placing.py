@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 
 from omnicrm.domain.action import Ctx
 from omnicrm.domain.catalogue.models import Product
@@ -83,12 +83,14 @@ def place(ctx: Ctx, job: Placement) -> Provision:
 
 
 def open_job_of(ctx: Ctx, service_id: int) -> int | None:
-    """The job that works on this service now. Lock the service's row first: two requests at once then see each
-    other's."""
+    """The job that works on this service now, or that is making it: such a one, and the steps before it in a chain,
+    name no service before they end. Lock the service's row first: two requests at once then see each other's."""
     working = exists().where(
         Job.subject_id == Provision.provision_id, Job.kind.in_(ORDER_JOBS), Job.state.in_(("queued", "running"))
     )
-    query = select(Provision.provision_id).where(Provision.service_id == service_id, working)
+    maker = select(CustomerService.made_by_provision_id).where(CustomerService.service_id == service_id)
+    concerned = or_(Provision.service_id == service_id, Provision.provision_id == maker.scalar_subquery())
+    query = select(Provision.provision_id).where(concerned, working)
     return ctx.session.scalar(query.order_by(Provision.provision_id).limit(1))
 
 

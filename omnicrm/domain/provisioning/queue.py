@@ -23,6 +23,10 @@ NAMES = {
     "provision.lost": "Settle an interrupted job",
     "provision.uncleaned": "Settle a clean-up that failed",
     "provision.failure_mail": "Tell of a failure",
+    "provision.sweep": "Look for what a cancelled service left",
+    "service.set_status": "Suspend or resume a service",
+    "service.status_play": "Tell a service's play of its status",
+    "service.end": "Cancel a service that is due",
     "mail.provision_failure": "Mail about a failure",
     "mail.provision_failure_unsent": "Note a mail that was not sent",
 }

@@ -34,10 +34,11 @@ _HARMLESS_ENDINGS = frozenset(
     {"type", "count", "length", "at", "on", "expiry", "expires", "changed", "required", "enabled", "id", "ids"}
 )
 _SCHEME = re.compile(r"(?i)\b(bearer|basic)(\s+)([A-Za-z0-9._~+/=-]{8,})")
-#: `"ki": "…"`, `'psk': '…'`, `password=…` inside free text, quotes perhaps escaped.
-_PAIR = re.compile(
-    r"""(?<![\w-])(\\*["']?)([A-Za-z][\w-]{0,48})\1(\s{0,3}[:=]\s{0,3})(?:(\\*["'])([^"'\n]{0,8000}?)\4|([^\s"',;&{}()\[\]]+))"""
-)
+#: A name with its sign inside free text: `"ki": `, `'psk': `, `password=`, quotes perhaps escaped. A run of backslashes
+#: is read from its first one only, so that no text is read more than once.
+_NAME = re.compile(r"""(?<![\w-])((?:(?<!\\)\\+)?["']?)([A-Za-z][\w-]{0,48})\1\s{0,3}[:=]\s{0,3}""")
+#: What stands behind it, in quotes or up to a delimiter.
+_VALUE = re.compile(r"""(\\{0,127}["'])([^"'\n]{1,8000}?)\1|[^\s"',;&{}()\[\]]+""")
 
 
 def is_secret_key(name: str) -> bool:
@@ -66,7 +67,7 @@ class Redactor:
         if self._known:
             text = self._known.sub(MASK, text)
         text = _SCHEME.sub(lambda match: match[1] + match[2] + MASK, text)
-        return _PAIR.sub(_mask_pair, text)
+        return _mask_pairs(text)
 
     def value(self, value: Any, _depth: int = 0) -> Any:
         """A copy of `value` as plain JSON types, every secret masked at any depth, in keys and in JSON texts too."""
@@ -117,11 +118,17 @@ class Redactor:
         return self.text(text)
 
 
-def _mask_pair(match: re.Match[str]) -> str:
-    if not is_secret_key(match[2]) or match[2].lower() == "key":
-        return match[0]
-    mark = match[4] or ""
-    return f"{match[1]}{match[2]}{match[1]}{match[3]}{mark}{MASK}{mark}" if match[5] != "" else match[0]
+def _mask_pairs(text: str) -> str:
+    """Only the value behind a secret's name is passed over: in `error: password=…` a second name stands behind the
+    first one."""
+    parts, done, place = [], 0, 0
+    while name := _NAME.search(text, place):
+        place = name.end()
+        if is_secret_key(name[2]) and name[2].lower() != "key" and (value := _VALUE.match(text, place)):
+            mark = value[1] or ""
+            parts += [text[done:place], mark, MASK, mark]
+            done = place = value.end()
+    return "".join([*parts, text[done:]])
 
 
 def _written_forms(secret: str) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,7 +20,7 @@ def _events(session: Session, row: Provision, actor: Actor) -> dict[str, Any]:
     shown = {"customer_name": found.customer_name, "provisioning_result_json": events}
     if actor.is_customer:
         return shown | {"message": queries.error_for_customer(row)}
-    return shown | {"leftovers": [asdict(entry) for entry in leftovers.load(row.leftovers)]}
+    return shown | {"leftovers": [leftovers.told(entry) for entry in leftovers.load(row.leftovers)]}
 
 
 provisions: Resource[Provision] = Resource(

@@ -3,8 +3,8 @@
 Asking twice is harmless (PC-26, decision 14). While a job for the same service and product works, and for 60 seconds
 after it succeeded, a call is answered with that job. A renewal is charged once in its period besides: a call less
 than half a period away from a renewal that went through (at most 15 days, for plans run monthly whatever the
-contract says) is a repeat of it. A run of a charging plan counts at the time that it was due, so that one which
-comes late after an outage takes nothing from the next.
+contract says) is a repeat of it. A run of a charging plan counts at the time that it was due and repeats a job of its
+own period only, so that one which comes late after an outage takes nothing from the next.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from omnicrm.domain.customers import rules as customer_rules
 from omnicrm.domain.customers.models import Customer
 from omnicrm.domain.errors import Conflict, Invalid, NotPermitted, Unavailable
 from omnicrm.domain.provisioning import rules
+from omnicrm.domain.provisioning.charging_alerts import renewal_alert
 from omnicrm.domain.provisioning.models import Provision, Status
 from omnicrm.domain.provisioning.orderplays import plays_for_order
 from omnicrm.domain.provisioning.placing import Placement, merge, open_job_of, place
@@ -43,6 +44,8 @@ class Call:
     plan_run: str = ""
     #: A quick recharge may be repeated as often as somebody pays for it.
     recharge: bool = False
+    #: The account whose charging action asks; None for a call over HTTP. It pays for its own service only.
+    account: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,20 @@ class Answer:
         return self.job
 
 
-def start_from_plan(door: Door, service_id: int, product_id: int, key: str) -> int:
-    """Start the job that a charging action asks for, and answer its id: once for one `key` (OCS-056).
+def start_from_plan(door: Door, service_id: int, product_id: int, key: str, *, account: str, recharge: bool) -> int:
+    """Start the job that a charging action of `account` asks for, and answer its id: once for one `key` (OCS-056).
 
-    `key` is `plan|account|due time` (ISO) for the run of a plan, any other unique text else. Raises Conflict or
-    NotFound where the charge is refused for good, Unavailable where it should be tried again later.
+    `key` is `plan|account|due time` (ISO) for the run of a plan, any other unique text else; `recharge` tells a quick
+    recharge from a renewal. Raises Conflict or NotFound where the charge is refused for good, Unavailable where it
+    should be tried again later.
     """
     try:
-        return door.act_now(start, ENGINE, Call(service_id, product_id, key)).accepted().provision_id
+        call = Call(service_id, product_id, key, recharge, account)
+        return door.act_now(start, ENGINE, call).accepted().provision_id
     except Invalid as error:
         # A play that cannot be read is mended by people; until then the engine goes on asking.
         title, now = f"Service {service_id} cannot be charged for product {product_id}", door.clock()
-        detail, link, alert = error.message, f"/services/{service_id}", _alert_of(service_id, product_id)
+        detail, link, alert = error.message, f"/services/{service_id}", renewal_alert(service_id, product_id)
         door.db.write(lambda session: alerts.raise_alert(session, alert, title, now, detail=detail, link=link))
         raise Unavailable(f"{title}: {error.message}") from error
 
@@ -83,17 +88,17 @@ def start(ctx: Ctx, cmd: Call) -> Answer:
         raise NotPermitted("This is for trusted systems and staff; place an order instead.")
     service = ctx.load(CustomerService, cmd.service_id, name="Service")  # locked: of two calls one sees the other
     product = ctx.load(Product, cmd.product_id, name="Product")
+    if cmd.account is not None and cmd.account != service.service_uuid:
+        return _refused(ctx, service, f"Account {cmd.account or 'without a name'} is not that of this service")
     renews = not cmd.recharge and (bool(_due(cmd.plan_run)) or _asked_for_renewal(ctx, service, product))
     at = _due(cmd.plan_run) or ctx.now
     key = _request_key(cmd, at, renews)
     known = _known(ctx, cmd, product, key, at if renews else None)
-    refusal = _refusal(ctx, service, product)
+    refusal = why_not_charged(ctx, service, product)
     if known is not None and not (refusal and known.provisioning_status == Status.SUCCESS):
         return Answer(known, repeated=True)
     if refusal:
-        title = f"Not charged: {refusal}"
-        ctx.note("service", "refused", title, customer_id=service.customer_id, service_id=service.service_id)
-        return Answer(refusal=f"{refusal}; nothing was charged.")
+        return _refused(ctx, service, refusal)
     busy = open_job_of(ctx, service.service_id)
     if busy is not None:
         raise Unavailable(f"Job {busy} is still working on this service. Try again later.", provision_id=busy)
@@ -110,16 +115,18 @@ def start(ctx: Ctx, cmd: Call) -> Answer:
         dropped=merged.dropped,
         request_key=key,
     )
-    alerts.clear_alert(ctx.session, _alert_of(cmd.service_id, cmd.product_id), ctx.now)
+    alerts.clear_alert(ctx.session, renewal_alert(cmd.service_id, cmd.product_id), ctx.now)
     return Answer(place(ctx, job))
 
 
-def _alert_of(service_id: int, product_id: int) -> str:
-    return f"renewal:{service_id}/{product_id}"
+def _refused(ctx: Ctx, service: CustomerService, refusal: str) -> Answer:
+    title = f"Not charged: {refusal}"
+    ctx.note("service", "refused", title, customer_id=service.customer_id, service_id=service.service_id)
+    return Answer(refusal=f"{refusal}; nothing was charged.")
 
 
-def _refusal(ctx: Ctx, service: CustomerService, product: Product) -> str:
-    """Why nothing may be charged (PROV-203); empty where it may."""
+def why_not_charged(ctx: Ctx, service: CustomerService, product: Product) -> str:
+    """Why nothing may be charged to a live service (PROV-203); empty where it may."""
     if service.group != "Active" or service.cancel_at is not None:
         return f"Service {service.service_id} is {service.service_status}"
     if not product.enabled:
@@ -162,14 +169,17 @@ def _known(ctx: Ctx, cmd: Call, product: Product, key: str, renewal_at: datetime
     working = open_job_of(ctx, cmd.service_id)
     for row in _earlier(ctx, cmd.service_id, cmd.product_id):
         origin = _origin(ctx, row)
+        paid_at = _paid_period(origin) if renewal_at is not None else None
+        of_period = renewal_at is not None and paid_at is not None and abs(paid_at - renewal_at) < _guard(product)
+        if _due(cmd.plan_run) and not of_period:
+            continue  # of another period, however late it was: this run is neither paid by it nor lost in it
         if origin.request_key and row.provision_id == working:
             return row
         if row.provisioning_status != Status.SUCCESS:
             continue
         if origin.request_key and row.finished_at is not None and ctx.now - row.finished_at < REPEAT:
             return row
-        paid_at = _paid_period(origin) if renewal_at is not None else None
-        if renewal_at is not None and paid_at is not None and abs(paid_at - renewal_at) < _guard(product):
+        if of_period:
             return row
     return None
 

@@ -17,7 +17,7 @@ from omnicrm.domain import alerts
 from omnicrm.domain.action import Ctx, action
 from omnicrm.domain.actor import SYSTEM
 from omnicrm.domain.charging.ports import ChargingEngine, EngineError, EngineUnavailable
-from omnicrm.domain.errors import Conflict, Unavailable
+from omnicrm.domain.errors import Conflict, DomainError, Unavailable
 from omnicrm.domain.jobs import Held, Job, Runtime, job
 from omnicrm.domain.provisioning.orderplays import names_in, plays_dirs
 from omnicrm.domain.provisioning.orders import Order, order
@@ -105,7 +105,7 @@ def _stop_charging(runtime: Runtime, held: Held, engine: ChargingEngine, account
         return  # a service without charging
     plans = {str(entry["ActionPlanId"]) for entry in engine.action_plans(account)}
     if found.get("Disabled"):  # suspended before: what was remembered then still counts
-        plans |= set(runtime.door.read_now(_plans_of, held.subject_id))
+        plans |= set(runtime.door.read_now(plans_of, held.subject_id))
     # Stored before they are given up: a crash in between must not forget them.
     runtime.door.db.write(lambda session: _remember(session, held.job_id, sorted(plans)))
     engine.call(
@@ -129,7 +129,7 @@ def _resume_charging(runtime: Runtime, held: Held, engine: ChargingEngine, accou
     if engine.account(account) is None:
         return
     engine.call("ApierV2.SetAccount", {"Account": account, "ExtraOptions": {"Disabled": False}})
-    for plan in runtime.door.read_now(_plans_of, held.subject_id):
+    for plan in runtime.door.read_now(plans_of, held.subject_id):
         body = {"Account": account, "ActionPlanIds": [plan], "ActionPlansOverwrite": False, "ReloadScheduler": True}
         try:
             engine.call("ApierV2.SetAccount", body)
@@ -138,8 +138,8 @@ def _resume_charging(runtime: Runtime, held: Held, engine: ChargingEngine, accou
                 raise
 
 
-def _plans_of(session: Session, service_id: int) -> list[str]:
-    """The plans that the account was on when it was suspended last."""
+def plans_of(session: Session, service_id: int) -> list[str]:
+    """The plans that the account of a service was on when it was suspended last; the engine may still have them."""
     query = select(Job).where(Job.kind == KIND, Job.subject_id == service_id).order_by(Job.job_id.desc())
     remembered = (row.args.get("plans") for row in session.scalars(query.limit(50)))
     return next((list(plans) for plans in remembered if plans is not None), [])
@@ -154,7 +154,10 @@ class Reached:
 
 @action("services.status_reached", permission="admin")
 def reached(ctx: Ctx, cmd: Reached) -> None:
-    """The engine has followed: write the status, and run the service's play where it handles such a change (PC-41)."""
+    """The engine has followed: write the status, and ask for the service's play where it handles the change (PC-41).
+
+    The play is a job of its own: one that cannot be read, or a service that is busy, does not hold the status up.
+    """
     row = ctx.load(CustomerService, cmd.service_id, name="Service")
     word = "suspend" if cmd.to == SUSPENDED else "unsuspend"
     if row.group == "Inactive":
@@ -165,10 +168,10 @@ def reached(ctx: Ctx, cmd: Reached) -> None:
         row.service_status = PENDING if row.cancel_at is not None else "Active"
     ctx.called(row, "suspended" if cmd.to == SUSPENDED else "resumed")
     alerts.clear_alert(ctx.session, _alert_of(row.service_id), ctx.now)
+    alerts.clear_alert(ctx.session, _play_alert_of(row.service_id), ctx.now)
     handled = _handled(ctx, row, word)
     if handled is not None:
-        made = order.body(ctx, Order({"service_id": row.service_id, "action": handled}))
-        made.initiating_user, made.initiating_name = cmd.by[0] or made.initiating_user, cmd.by[1][:150]
+        ctx.later("service.status_play", row.service_id, args={"to": cmd.to, "action": handled, "by": list(cmd.by)})
 
 
 def _handled(ctx: Ctx, row: CustomerService, word: str) -> str | None:
@@ -180,6 +183,33 @@ def _handled(ctx: Ctx, row: CustomerService, word: str) -> str | None:
         except PlayError:
             continue
     return next((found for found in (word, "update") if found in words), None)
+
+
+@job("service.status_play", max_attempts=8)
+def run_play(runtime: Runtime, held: Held) -> None:
+    """Place the play's run; an alert says that it waits, until it is placed or the status changes again."""
+    try:
+        runtime.door.act_now(place_play, SYSTEM, held.job_id)
+    except DomainError as error:
+        service_id, word = int(held.subject_id or 0), "suspended" if held.args["to"] == SUSPENDED else "resumed"
+        title = f"Service {service_id} is {word}, but its play for that has not run"
+        _raise(runtime, _play_alert_of(service_id), service_id, title, error.message)
+        raise
+
+
+@action("services.status_play", permission="admin")
+def place_play(ctx: Ctx, cmd: int) -> None:
+    """Order the run that job `cmd` is about, once: the job keeps its number."""
+    row = ctx.session.get_one(Job, cmd, with_for_update=True)
+    service = ctx.load(CustomerService, int(row.subject_id or 0), name="Service")
+    if "provision_id" in row.args:
+        return
+    if service.group == row.args["to"]:
+        made = order.body(ctx, Order({"service_id": service.service_id, "action": row.args["action"]}))
+        user_id, name = row.args["by"]
+        made.initiating_user, made.initiating_name = user_id or made.initiating_user, name[:150]
+        row.args = {**row.args, "provision_id": made.provision_id}
+    alerts.clear_alert(ctx.session, _play_alert_of(service.service_id), ctx.now)
 
 
 @action("services.follow_end", permission="admin")
@@ -195,16 +225,24 @@ def _alert_of(service_id: int) -> str:
     return f"service:{service_id}:status"
 
 
+def _play_alert_of(service_id: int) -> str:
+    return f"service:{service_id}:status_play"
+
+
 def _alarm(runtime: Runtime, service_id: int, to: str, reason: str) -> None:
     """At the first failure: a service that should be blocked is not."""
     verb = "suspended" if to == SUSPENDED else "resumed"
     title = f"Service {service_id} should be {verb}, but the charging engine did not take it"
+    _raise(runtime, _alert_of(service_id), service_id, title, reason, severity="critical")
+
+
+def _raise(
+    runtime: Runtime, key: str, service_id: int, title: str, detail: str, severity: alerts.Severity = "warning"
+) -> None:
     link, now = f"/services/{service_id}", runtime.door.clock()
 
     def write(session: Session) -> None:
-        alerts.raise_alert(
-            session, _alert_of(service_id), title, now, detail=reason[:500], link=link, severity="critical"
-        )
+        alerts.raise_alert(session, key, title, now, detail=detail[:500], link=link, severity=severity)
 
     runtime.door.db.write(write)
 

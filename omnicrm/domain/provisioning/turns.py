@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from omnicrm.domain import lanes
 from omnicrm.domain.jobs import Job
-from omnicrm.domain.lanes import Waiting
+from omnicrm.domain.lanes import Due
 from omnicrm.domain.provisioning.models import Provision
 
 _RUN = "provision.run"
@@ -20,27 +20,23 @@ _REMEMBERED = 50
 User: TypeAlias = tuple[int | None, str]
 
 
-def in_turn(session: Session, waiting: list[Waiting]) -> list[int]:
+def in_turn(session: Session, due: Due, limit: int) -> list[int]:
     """Clean-ups first: they hold stock. Then the orders by turns, one for each user who has some waiting, beginning
-    with the user whose last order was taken longest ago. Whoever starts two hundred orders, for one customer or for as
+    with the user whose last order was taken longest ago. Whoever starts thousands of orders, for one customer or for as
     many, delays another user's single one by no more than the orders that run already. One user's go by age."""
-    orders = [one for one in waiting if one.kind == _RUN]
-    first = [one.job_id for one in waiting if one.kind != _RUN]
-    users = _users(session, [one.subject_id for one in orders if one.subject_id is not None])
-    served = _last_served(session) if len(set(users.values())) > 1 else {}
-    rounds: dict[User, int] = {}
-    keyed: list[tuple[int, datetime, int]] = []
-    for one in orders:
-        user = users.get(one.subject_id or 0, (None, ""))
-        rounds[user] = rounds.get(user, 0) + 1
-        keyed.append((rounds[user], served.get(user, datetime.min), one.job_id))
-    return first + [job_id for *_, job_id in sorted(keyed)]
-
-
-def _users(session: Session, provision_ids: list[int]) -> dict[int, User]:
-    query = select(Provision.provision_id, Provision.initiating_user, Provision.initiating_name)
-    rows = session.execute(query.where(Provision.provision_id.in_(provision_ids))) if provision_ids else ()
-    return {number: (user, name) for number, user, name in rows}
+    urgent = select(Job.job_id).where(*due, Job.kind != _RUN).order_by(Job.job_id).limit(limit)
+    user = (Provision.initiating_user, Provision.initiating_name)
+    turn = func.row_number().over(partition_by=user, order_by=Job.job_id).label("turn")
+    orders = (
+        select(Job.job_id, *user, turn)
+        .outerjoin(Provision, Provision.provision_id == Job.subject_id)
+        .where(*due, Job.kind == _RUN)
+        .subquery()
+    )
+    rows = session.execute(select(orders).where(orders.c.turn <= limit)).all()
+    served = _last_served(session) if len({(number, name) for _, number, name, _ in rows}) > 1 else {}
+    keyed = [(turn, served.get((number, name), datetime.min), job_id) for job_id, number, name, turn in rows]
+    return [*session.scalars(urgent), *(job_id for *_, job_id in sorted(keyed))][:limit]
 
 
 def _last_served(session: Session) -> dict[User, datetime]:

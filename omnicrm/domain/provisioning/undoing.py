@@ -35,6 +35,9 @@ GIVEN_UP = "the clean-up failed and can be tried again."
 _REMOVED = "what the job had made was removed again."
 _LEFT = "not everything could be undone; what is left is listed with the job."
 _NAMED = 5
+_JOURNAL = "Undo what the job did there"
+#: Before each further clean-up where a system could not be reached: it restarts, is mended, or is away for longer.
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800))
 
 
 def with_result(error: str, result: str) -> str:
@@ -68,7 +71,8 @@ def why_not_by_play(row: Provision, play: Play | None) -> str:
     """Empty where the play's clean-up may undo the job."""
     if is_on_service(row) and row.action != "deprovision":
         return f"The service {values_of(row)['service_id']} was there before; the play's clean-up would end it."
-    if play is None or not play.has_guard:
+    # A deprovision is undone by nothing: its second run is the clean-up, and a play for that alone needs no guard.
+    if play is None or not (play.has_guard or row.action == "deprovision"):
         return f"The play {row.provisioning_play} has no clean-up that can be started."
     return ""
 
@@ -83,6 +87,10 @@ class Journal:
     complete: bool = False
     #: It did not answer; ask again.
     unanswered: bool = False
+
+    def tells_of(self, entry: Leftover) -> bool:
+        """Whether what an earlier look at the journal left is known better now."""
+        return (self.complete or self.unanswered) and (entry.where, entry.what) == (ENGINE, _JOURNAL)
 
 
 def undo_in_engine(runtime: Runtime, row: Provision, recorder: Recorder, whole: Traces) -> Journal:
@@ -99,7 +107,8 @@ def undo_in_engine(runtime: Runtime, row: Provision, recorder: Recorder, whole: 
         if not whole.may_have_changed(ENGINE):
             return Journal(complete=True)
         text = Redactor(runtime.settings.secret_values()).text(str(error))[:500]
-        left = Leftover(ENGINE, "Undo what the job did there", text)
+        away = isinstance(error, EngineUnavailable)
+        left = Leftover(ENGINE, _JOURNAL, text, away)
         return Journal(left=(left,), unanswered=True)
     for text in undone:
         recorder.say(f"Undo: {text}", "", OK)
@@ -129,8 +138,8 @@ class Undone:
     ran: bool = False
     #: A request may still be on its way.
     unsure: bool = False
-    #: The second look, after which no answer can come any more.
-    late: bool = False
+    #: The clean-up of which this is a part; None for what a run undid by itself.
+    todo: CleanUp | None = None
 
 
 def settle(runtime: Runtime, held: Held, row: Provision, recorder: Recorder, ended: Ended, undone: Undone) -> Ended:
@@ -145,7 +154,8 @@ def settle(runtime: Runtime, held: Held, row: Provision, recorder: Recorder, end
     given_back = {ENGINE} if journal.complete else set()
     # The service that it made, its items' links and its charges go with the job.
     given_back |= set() if is_on_service(row) else {CRM}
-    left = [entry for entry in undone.left if entry.where not in given_back and _concerns(entry, whole)]
+    open_steps = [entry for entry in undone.left if _concerns(entry, whole) and not journal.tells_of(entry)]
+    left = [entry for entry in open_steps if entry.where not in given_back and not entry.own]
     left += [entry for entry in journal.left if entry not in left]
     if not undone.by_play:
         reason = why_not_by_play(row, play) or "The play has no clean-up of its own."
@@ -155,7 +165,8 @@ def settle(runtime: Runtime, held: Held, row: Provision, recorder: Recorder, end
         ended,
         message=with_result(ended.message, result),
         leftovers=tuple(left),
-        clean_up=_still_to_come(runtime, journal, undone),
+        # A step that needs nothing itself may have told the others what to remove.
+        clean_up=_still_to_come(runtime, row, journal, undone, (*open_steps, *journal.left)),
     )
 
 
@@ -170,10 +181,30 @@ def _set_back(journal: Journal) -> str:
     return f"{named}; and {more} more." if more > 0 else f"{named}."
 
 
-def _still_to_come(runtime: Runtime, journal: Journal, undone: Undone) -> CleanUp | None:
-    if journal.unanswered:
-        return CleanUp("engine", unsure=undone.unsure)
+def _still_to_come(
+    runtime: Runtime, row: Provision, journal: Journal, undone: Undone, left: Sequence[Leftover]
+) -> CleanUp | None:
+    todo = undone.todo or CleanUp("play")
+    if journal.unanswered and todo.kind != "again":
+        return replace(todo, kind="engine", at=None, unsure=undone.unsure)
     wait = runtime.settings.provisioning.late_answer_seconds
-    if undone.unsure and not undone.late and wait:
+    if undone.unsure and todo.kind not in ("late", "again") and wait:
         return CleanUp("late", at=runtime.door.clock() + timedelta(seconds=wait))
-    return None
+    again = another_try(runtime, row, left, todo)
+    # The engine has just come back, and the others may have with it.
+    return replace(again, at=None) if again is not None and todo.kind == "engine" else again
+
+
+def another_try(
+    runtime: Runtime, row: Provision, left: Sequence[Leftover], todo: CleanUp | None = None
+) -> CleanUp | None:
+    """The clean-up that follows by itself where a system could not be reached; None after the last one, and where no
+    clean-up can help."""
+    done, without_play = (todo.tries, todo.without_play) if todo is not None else (0, "")
+    away = {entry.where for entry in left if entry.away}
+    if without_play or why_not_by_play(row, play_of(runtime, row)):
+        away &= {ENGINE}
+    if not away or done >= len(PAUSES):
+        return None
+    at = runtime.door.clock() + PAUSES[done]
+    return CleanUp("again", at=at, without_play=without_play, tries=done + 1)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from omnicrm.domain.action import Ctx
-from omnicrm.domain.activity import CustomerActivity
+from omnicrm.domain.activity import CustomerActivity, batch_of_job
 from omnicrm.domain.codecs import Reference
 from omnicrm.domain.filling import fill
 from omnicrm.domain.services.models import CustomerService
@@ -19,8 +19,8 @@ _FIELDS = frozenset(
 )
 
 
-def set_back(ctx: Ctx, service_id: int, author: str) -> tuple[str, ...]:
-    """Undo the changes that the log has from `author`; answers the names of the fields.
+def set_back(ctx: Ctx, service_id: int, provision_id: int) -> tuple[str, ...]:
+    """Undo the changes that the log has from that job's token; answers the names of the fields.
 
     A field that somebody else changed afterwards stays as he wanted it. Asked twice, it finds nothing to do.
     """
@@ -28,11 +28,11 @@ def set_back(ctx: Ctx, service_id: int, author: str) -> tuple[str, ...]:
     if row is None:
         return ()
     log = CustomerActivity
-    query = select(log.user_name, log.changes).where(log.entity_type == "service", log.entity_id == service_id)
+    query = select(log.batch_id, log.changes).where(log.entity_type == "service", log.entity_id == service_id)
     changed: dict[str, tuple[Any, Any]] = {}
-    for name, changes in ctx.session.execute(query.order_by(log.activity_id)):
+    for batch, changes in ctx.session.execute(query.order_by(log.activity_id)):
         for column, (old, new) in changes.items():
-            if name == author and column in _FIELDS:
+            if batch == batch_of_job(provision_id) and column in _FIELDS:
                 changed[column] = changed.get(column, (old, new))[0], new
             else:
                 changed.pop(column, None)

@@ -119,13 +119,17 @@ def _set_account(call: Call, params: dict[str, Any], plan_ids: list[str], overwr
     for plan_id, plan in plans.items():
         given = enumerate(plan.triggers, 1) if plan else ()
         attach(account, [new_trigger(call, plan_id, str(number), trigger) for number, trigger in given])
-    call.save_account(tenant, name, account)
+    asked = {"AllowNegative": "allow_negative", "Disabled": "disabled"}
+    settings = {setting for option, setting in asked.items() if option in options}
+    if params["ActionTriggerIDs"] or any(plan and plan.triggers for plan in plans.values()):
+        settings.add("triggers")
+    call.save_account(tenant, name, account, asked=frozenset(settings))
     attached = call.plans_of(tenant, name)
     if overwrite:
         for plan_id in _replaced(call, attached, plan_ids):
             call.detach(plan_id, tenant, name)
     for plan_id, plan in plans.items():
-        if plan is not None and plan_id not in attached and queue_one_off(call, plan, tenant, name):
+        if plan is not None and (plan_id in attached or queue_one_off(call, plan, tenant, name)):
             call.attach(plan_id, tenant, name)
     if params["ReloadScheduler"]:
         run_one_off(call)

@@ -20,6 +20,7 @@ from omnicrm.domain.charging.registry import api
 from omnicrm.domain.charging.thresholds import KINDS, Trigger
 
 GROUP = "trigger_group"
+_TRIGGERS = frozenset({"triggers"})
 _ONE = GoStruct("AttrGetAccount", Tenant=STR, Account=STR)
 _SET = GoStruct("AttrSetActionTrigger", GroupID=STR, UniqueID=STR, ActionTrigger=MAP)
 _REMOVE = GoStruct("AttrRemoveActionTrigger", GroupID=STR, UniqueID=STR)
@@ -162,7 +163,7 @@ def add_account_action_triggers(call: Call, params: dict[str, Any]) -> str:
     tenant, name = call.tenant_of(params), params["Account"]
     account = call.existing_account(tenant, name)
     attach_groups(call, account, params["ActionTriggerIDs"], overwrite=bool(params["ActionTriggerOverwrite"]))
-    call.save_account(tenant, name, account)
+    call.save_account(tenant, name, account, asked=_TRIGGERS)
     return "OK"
 
 
@@ -171,7 +172,7 @@ def set_account_action_triggers(call: Call, params: dict[str, Any]) -> str:
     account = _account(call, params)
     for trigger in _chosen(account, params):
         update(call, trigger, params["ActionTrigger"] or {})
-    call.save_account(call.tenant_of(params), params["Account"], account)
+    call.save_account(call.tenant_of(params), params["Account"], account, asked=_TRIGGERS)
     return "OK"
 
 
@@ -181,7 +182,7 @@ def remove_account_action_triggers(call: Call, params: dict[str, Any]) -> str:
     account = _account(call, params)
     gone = _chosen(account, params)
     account.triggers = [trigger for trigger in account.triggers if trigger not in gone]
-    call.save_account(call.tenant_of(params), params["Account"], account)
+    call.save_account(call.tenant_of(params), params["Account"], account, asked=_TRIGGERS)
     return "OK"
 
 
