@@ -9,6 +9,7 @@ from typing import Any
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
+from omnicrm.domain.action import Action
 from omnicrm.domain.catalogue import queries as catalogue
 from omnicrm.domain.customers import queries as customers
 from omnicrm.domain.errors import Conflict, Invalid
@@ -143,33 +144,32 @@ async def retry(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
     return redirect(f"/provisioning/{row.provision_id}")
 
 
-@post("/provisioning/{key:int}/cancel", opt=http.page("update_provision"), status_code=200, include_in_schema=False)
-async def cancel(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
+async def _told(
+    request: AnyRequest, key: int, action: Action[actions.Started, Provision], done: str, kind: str = "info"
+) -> Response[Any]:
+    """Run the action and show the job's page again, with what was done or why it was not."""
     try:
-        await http.door(request).act(actions.cancel, http.actor(request), actions.Started(key))
+        await http.door(request).act(action, http.actor(request), actions.Started(key))
     except Conflict as error:
         return redirect(f"/provisioning/{key}", error.message, "warning")
-    return redirect(f"/provisioning/{key}", "The job was asked to stop.", "info")
+    return redirect(f"/provisioning/{key}", done, kind)
+
+
+@post("/provisioning/{key:int}/cancel", opt=http.page("update_provision"), status_code=200, include_in_schema=False)
+async def cancel(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
+    return await _told(request, key, actions.cancel, "The job was asked to stop.")
 
 
 @post("/provisioning/{key:int}/clean", opt=http.page("update_provision"), status_code=200, include_in_schema=False)
 async def clean(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
     """The clean-up of a failed job once more (PROV-168); after a deprovision it goes on ending the service."""
-    try:
-        await http.door(request).act(actions.clean_again, http.actor(request), actions.Started(key))
-    except Conflict as error:
-        return redirect(f"/provisioning/{key}", error.message, "warning")
-    return redirect(f"/provisioning/{key}", "The clean-up runs again.", "info")
+    return await _told(request, key, actions.clean_again, "The clean-up runs again.")
 
 
 @post("/provisioning/{key:int}/mended", opt=http.page("update_provision"), status_code=200, include_in_schema=False)
 async def mended(request: AnyRequest, key: FromPath[int]) -> Response[Any]:
     """What was left is seen to by hand."""
-    try:
-        await http.door(request).act(actions.mended_by_hand, http.actor(request), actions.Started(key))
-    except Conflict as error:
-        return redirect(f"/provisioning/{key}", error.message, "warning")
-    return redirect(f"/provisioning/{key}", "Noted: nothing is left.", "success")
+    return await _told(request, key, actions.mended_by_hand, "Noted: nothing is left.", "success")
 
 
 HANDLERS = [job, progress, retry, cancel, clean, mended, *pages_for(PAGES, skip=frozenset({"detail"}))]
